@@ -1,0 +1,34 @@
+"""How much a connection may ask: token buckets, and the sizes that are not settings."""
+
+from dataclasses import dataclass
+from typing import Final
+
+MOST_ROOMS: Final = 100
+"""Rooms that one connection may have joined."""
+MOST_REFUSALS: Final = 200
+"""Refused commands in a row after which a connection is closed."""
+RESERVED_THREADS: Final = 16
+"""Threads that the sync backend keeps for HTTP."""
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """``rate`` tokens a second up to ``burst``; a rate of 0 is no limit. Times are monotonic seconds."""
+
+    rate: float
+    burst: float
+    _tokens: float = -1.0
+    _at: float = 0.0
+
+    def take(self, now: float) -> float:
+        """Take one token. Return 0, or the seconds until there is one and take none."""
+        if not self.rate:
+            return 0.0
+        if self._tokens < 0:
+            self._tokens, self._at = self.burst, now
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self.rate

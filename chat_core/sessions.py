@@ -1,0 +1,56 @@
+"""Who somebody is: signed tokens, the same on both backends, carried in a cookie or in ``Authorization: Bearer``."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import jwt
+
+from chat_core.frames import User, clean_name
+
+COOKIE: Final = "chat_session"
+LIFETIME: Final = 24 * 3600
+"""Seconds that a session lasts."""
+_ALGORITHM: Final = "HS256"
+
+
+class InvalidSession(Exception):  # noqa: N818 - an answer, not a fault
+    """There is no token, or it is forged, damaged or expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a token says. ``expires_at`` is in seconds since 1970."""
+
+    user: User
+    moderator: bool
+    expires_at: int
+
+
+def issue(name: str, secrets_: Sequence[str], now: float, *, moderator: bool = False) -> tuple[str, Session]:
+    """Return a token and its session for a new user called ``name``; the first secret signs. Raises ValueError."""
+    user = User(id=secrets.token_hex(8), name=clean_name(name))
+    session = Session(user, moderator, int(now) + LIFETIME)
+    claims: dict[str, object] = {"sub": user.id, "name": user.name, "exp": session.expires_at}
+    if moderator:
+        claims["role"] = "moderator"
+    return jwt.encode(claims, secrets_[0], _ALGORITHM), session
+
+
+def verify(token: str | None, secrets_: Sequence[str]) -> Session:
+    """Return the session that ``token`` stands for, signed by any of the secrets; raise InvalidSession."""
+    for secret in secrets_ if token else ():
+        try:
+            claims = jwt.decode(token or "", secret, [_ALGORITHM], options={"require": ["sub", "name", "exp"]})
+            user = User(id=claims["sub"], name=claims["name"])
+        except (jwt.InvalidTokenError, ValueError):
+            continue
+        return Session(user, claims.get("role") == "moderator", int(claims["exp"]))
+    raise InvalidSession("there is no valid session: POST /api/session gives one")
+
+
+def bearer(authorization: str | None) -> str | None:
+    """Return the token in an Authorization header; None where there is none."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else None
