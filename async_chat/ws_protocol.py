@@ -1,0 +1,250 @@
+"""uvicorn's WebSocket protocol with prepared frames, and with an end to every closing.
+
+Run with ``uvicorn --ws async_chat.ws_protocol:ChatWebSocketProtocol``. The application finds it where the ASGI standard
+lets servers offer what is theirs alone: ``scope["extensions"]["tandem.prepared_frames"] == {"connection": protocol}``.
+From ``websocket.accept`` on it may call, from the event loop's thread:
+
+- ``transport.write(frames)`` with whole unmasked frames, the same bytes for as many connections as it likes;
+- ``send_close``, ``abort``, and read ``closing``, ``disconnect``, ``received_at``.
+
+uvicorn waits without limit for the write buffer of a peer that does not read, and so does its shutdown. Here whoever
+closes, the transport is aborted ``CLOSE_TIMEOUT`` seconds later at the latest.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, Final
+
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.frames import Frame
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from chat_core import disconnects
+from chat_core.disconnects import Disconnect
+
+EXTENSION: Final = "tandem.prepared_frames"
+CLOSE_TIMEOUT: Final = 3.0
+# uvloop's own low mark is 16 bytes: every pause would last until the last byte is gone.
+WRITE_BUFFER_HIGH: Final = 64 * 1024
+WRITE_BUFFER_LOW: Final = 16 * 1024
+
+
+class Inbox:
+    """An ``asyncio.Queue`` for one reader that takes no room while empty: a Queue keeps three deques and an Event."""
+
+    __slots__ = ("_events", "_reader")
+
+    def __init__(self) -> None:
+        self._events: deque[ASGIReceiveEvent] | None = None
+        self._reader: asyncio.Future[None] | None = None
+
+    def empty(self) -> bool:
+        return self._events is None
+
+    def put_nowait(self, event: ASGIReceiveEvent) -> None:
+        if self._events is None:
+            self._events = deque()
+        self._events.append(event)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def get(self) -> ASGIReceiveEvent:
+        while self._events is None:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        event = self._events.popleft()
+        if not self._events:
+            self._events = None
+        return event
+
+
+class ChatWebSocketProtocol(WebSocketsSansIOProtocol):
+    """One connection. ``received_at`` is the ``time.monotonic()`` of the last bytes from the peer."""
+
+    # The names of the base class: kept in slots, they take a quarter of what the dict of each instance would.
+    __slots__ = (
+        "app",
+        "app_state",
+        "asgi_version",
+        "client",
+        "close_sent",
+        "close_timeout",
+        "close_timer",
+        "config",
+        "conn",
+        "connections",
+        "curr_msg_data_type",
+        "default_headers",
+        "disconnect",
+        "disconnected",
+        "frames",
+        "handshake_complete",
+        "handshake_initiated",
+        "initial_response",
+        "last_ping_rtt",
+        "logger",
+        "loop",
+        "pending_ping_payload",
+        "ping_interval",
+        "ping_sent_at",
+        "ping_timeout",
+        "ping_timer",
+        "pong_timer",
+        "queue",
+        "read_paused",
+        "received_at",
+        "refused",
+        "request",
+        "response",
+        "root_path",
+        "scheme",
+        "scope",
+        "server",
+        "tasks",
+        "transport",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.queue = Inbox()  # type: ignore[assignment]
+        self.close_timeout = CLOSE_TIMEOUT
+        self.disconnect: Disconnect | None = None
+        self.received_at = time.monotonic()
+        self.refused = False
+
+    # What the application uses.
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more may be written: either side has begun to close, or the peer is gone."""
+        return self.close_sent or self.transport.is_closing()
+
+    def send_close(self, disconnect: Disconnect) -> None:
+        """Close in order: the close frame goes behind what was written, ``receive`` returns the disconnect now."""
+        if self.closing:
+            return
+        self.conn.send_close(disconnect.code, disconnect.reason)
+        self._leave(disconnect)
+
+    def abort(self, disconnect: Disconnect) -> None:
+        """Close at once: what the kernel has not taken is dropped, ``receive`` returns a disconnect."""
+        if not self.closing:
+            self.disconnect = disconnect
+        self.transport.abort()
+
+    # Opening.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH, low=WRITE_BUFFER_LOW)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            # The task of the application exists but has not run: it will find the extension.
+            self.scope["extensions"][EXTENSION] = {"connection": self}
+
+    def start_keepalive(self) -> None:
+        """Called when the handshake is done. The hub sends the pings; what only the handshake needed is let go."""
+        self.request.headers.clear()  # the parser's frame keeps the request itself
+        del self.request, self.response
+
+    # Receiving.
+
+    def data_received(self, data: bytes) -> None:
+        self.received_at = time.monotonic()
+        if self.refused:
+            return
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))  # 414 or 431, which uvicorn forgets to send
+            self.transport.close()
+
+    def eof_received(self) -> None:
+        self._expect_end()
+
+    def handle_cont(self, event: Frame) -> None:
+        if event.data or event.fin:  # empty fragments count towards no limit: they are not kept
+            super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        self.frames = [b"".join(self.frames)]
+        if self.curr_msg_data_type == "text":
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:  # the base class would log a traceback
+                self.frames = []
+                if self.conn.state is State.OPEN:  # else the peer's close is in the same read, and comes next
+                    self.conn.fail(disconnects.INVALID_UTF8.code, disconnects.INVALID_UTF8.reason)
+                    self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # who sends pings and does not read gets no pongs, or they would pile up here
+
+    # Closing.
+
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        self._expect_end()
+
+    def handle_parser_exception(self) -> None:
+        """Refuse what the peer sent. What follows is read and dropped: a reset would overtake our close frame."""
+        close = self.conn.close_sent
+        if self.close_sent or close is None:  # closing already: nothing to add
+            self.transport.abort()
+            return
+        self.refused = True
+        known = (row for row in disconnects.TABLE if row.code == close.code)
+        self._leave(next(known, disconnects.PROTOCOL_ERROR))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when it stops: 1012, and time for the peer to answer it."""
+        if self.handshake_complete and not self.closing:
+            self.send_close(disconnects.RESTART)
+        elif not self.handshake_complete:
+            super().shutdown()
+            self._expect_end()
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self._expect_end()
+
+    def _leave(self, disconnect: Disconnect) -> None:
+        """Write the close frame that ``conn`` holds, tell the application, and wait for the peer, but not for long."""
+        self.disconnect = disconnect
+        self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": disconnect.code, "reason": disconnect.reason})
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._expect_end()
+
+    def _expect_end(self) -> None:
+        if self.disconnected:
+            return
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
