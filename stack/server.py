@@ -200,7 +200,7 @@ class Server(ABC):
             )
         try:
             self._pin(process.pid)
-            GUARD.watch(process.pid)
+            _watch(process.pid)
             if process.stdin is not None:
                 process.stdin.write(b"go\n")
                 process.stdin.close()
@@ -229,3 +229,10 @@ class Server(ABC):
         except OSError as error:
             wanted = ", ".join(map(str, sorted(self.cpus)))
             raise StackError(f"{self.name} cannot run on CPUs {wanted}: this machine has {os.cpu_count()}") from error
+
+
+def _watch(group: int) -> None:
+    try:
+        GUARD.watch(group)
+    except OSError as error:
+        raise StackError("the guard process has ended, so that nothing more can be started safely") from error
