@@ -58,13 +58,13 @@ clean: ## remove what was installed and built; .data (chats, logs) stays
 
 $(INSTALLED): requirements.lock
 	@$(or $(PYTHON),false) $(RECENT) 2>/dev/null || { \
-		echo 'Tandem needs Python 3.11 or newer: $(or $(PYTHON),none of $(PYTHONS)) is not; set PYTHON=/path/to/one.' >&2; exit 1; }
+		echo 'Tandem needs Python 3.11 or newer; $(or $(PYTHON),$(PYTHONS)): not found or too old. Set PYTHON=/path/to/one.' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 $(REDIS): requirements-redis.lock $(INSTALLED)
-	$(RUN) stack.redis_server
+	$(RUN) stack.redis_binary
 	@touch $@
 
 $(BROWSER): $(INSTALLED)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from stack.backends import Backend
 from stack.errors import StackError
-from stack.guard import Guard
+from stack.guard import GRACE, Guard
 from stack.profiles import Profile
 from stack.server import ROOT
 
@@ -40,7 +41,9 @@ def test_server_ends_when_its_starter_is_killed(tmp_path: Path, alive: Alive, un
         pids = [int(pid) for pid in starter.stdout.readline().split()]
         assert pids
         starter.kill()
+        killed = time.monotonic()
         until(lambda: not any(map(alive, pids)))
+        assert time.monotonic() - killed < GRACE, "frozen as it was, it never got the chance to stop by itself"
 
 
 def test_starter_killed_before_the_guard_knows_starts_nothing(tmp_path: Path, alive: Alive, until: Until) -> None:
