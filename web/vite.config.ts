@@ -1,0 +1,35 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+const BACKEND = "http://127.0.0.1:8001";
+const REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg";
+
+/** Put the libraries of the API pages (public/docs/) beside them, so that no page asks another origin for anything. */
+function apiPages(): Plugin {
+  const { resolve: find } = createRequire(import.meta.url);
+  return {
+    name: "api-pages",
+    apply: "build",
+    closeBundle() {
+      const into = resolve(import.meta.dirname, "dist/docs");
+      mkdirSync(into, { recursive: true });
+      for (const file of ["swagger-ui-bundle.js", "swagger-ui.css"]) {
+        copyFileSync(find(`swagger-ui-dist/${file}`), resolve(into, file));
+      }
+      const redoc = readFileSync(find("redoc/bundles/redoc.standalone.js"), "utf8");
+      if (!redoc.includes(REDOC_LOGO)) throw new Error(`redoc does not name ${REDOC_LOGO} any more: see what it loads now`);
+      writeFileSync(resolve(into, "redoc.standalone.js"), redoc.replaceAll(REDOC_LOGO, "/icon.svg"));
+    },
+  };
+}
+
+export default defineConfig({
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [apiPages()],
+  build: { target: "es2023", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+  server: { proxy: { "/api": BACKEND, "/ws": { target: BACKEND, ws: true } } },
+  test: { include: ["tests/**/*.test.ts"] },
+});
