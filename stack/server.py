@@ -8,12 +8,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import psutil
 
 from stack.errors import StackError
 from stack.guard import GUARD, signal_group
+from stack.log import Log
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: servers are run from it."""
@@ -40,10 +41,10 @@ class Server(ABC):
     def __init__(self, name: str, log_path: Path, cpus: Collection[int] | None = None) -> None:
         self.name = name
         self.log_path = log_path
+        self._log = Log(log_path)
         self.cpus = frozenset(cpus) if cpus is not None else None
         self._process: subprocess.Popen[bytes] | None = None
         self._group: int | None = None  # its process group, until nothing of it is left
-        self._log_start = 0
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -164,12 +165,7 @@ class Server(ABC):
 
     def log_tail(self, lines: int = 20) -> list[str]:
         """The last lines that are not empty, of what it wrote since its last start."""
-        with contextlib.suppress(FileNotFoundError), self.log_path.open("rb") as log:
-            end = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_start, end - 65536))
-            written = log.read().decode(errors="replace").splitlines()
-            return [line.rstrip() for line in written if line.strip()][-lines:]
-        return []
+        return self._log.tail(lines)
 
     def exit_error(self, when: str) -> StackError:
         """One line on how it ended, with the longer end of its log as a note."""
@@ -187,7 +183,7 @@ class Server(ABC):
         if self.running:
             raise StackError(f"{self.name} is already running")
         self.kill()  # children that outlived it would hold its port
-        with self._open_log() as log:
+        with self._log.open() as log:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", WAIT_FOR_GO, self.name, *self.command()],
                 stdin=subprocess.PIPE,
@@ -209,15 +205,6 @@ class Server(ABC):
             process.communicate()
             raise
         self._process, self._group = process, process.pid
-
-    def _open_log(self) -> BinaryIO:
-        """The log grows over restarts of this object; what an earlier one wrote is kept once, as `.1`."""
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        if self._process is None and self.log_path.exists():
-            self.log_path.replace(self.log_path.with_name(self.log_path.name + ".1"))
-        log = self.log_path.open("ab")
-        self._log_start = log.tell()
-        return log
 
     def _pin(self, pid: int) -> None:
         if self.cpus is None:
