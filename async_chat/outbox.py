@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from async_chat.ws_protocol import CLOSE_TIMEOUT, EXTENSION, ChatWebSocketProtocol
 from chat_core import disconnects
@@ -190,7 +190,40 @@ class PortableOutbox:
             self._writer = None
 
 
-Outbox = PreparedOutbox | PortableOutbox
+class Outbox(Protocol):
+    """What both have in common. ``prepare`` gives what ``write`` of any outbox of the same server takes."""
+
+    stale: bool
+
+    @property
+    def queued(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+
+    @property
+    def received_at(self) -> float:
+        """``time.monotonic()`` of the last bytes from the peer."""
+
+    @property
+    def disconnect(self) -> Disconnect | None:
+        """Why this side closed; None while open and when the peer went first."""
+
+    def receive(self) -> Awaitable[Message]:
+        """Return the next ASGI message."""
+
+    def prepare(self, payloads: Sequence[bytes]) -> Any:
+        """Return what ``write`` takes."""
+
+    def write(self, prepared: Any) -> None:
+        """Send behind what is queued."""
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Close in order."""
+
+    def abort(self, disconnect: Disconnect) -> None:
+        """Close at once."""
 
 
 def open_outbox(scope: Message, receive: Receive, send: Send, hard: int) -> Outbox:

@@ -11,7 +11,7 @@ from chat_core.frames import AnyCommand, Command, RefusalCode
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(AnyCommand)
 
 
-class Malformed(ValueError):  # noqa: N818 - named as on the wire
+class Malformed(ValueError):
     """A frame that is no command; ``ref`` is its ref where one could be read."""
 
     def __init__(self, ref: int | None, message: str) -> None:

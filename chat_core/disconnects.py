@@ -48,3 +48,8 @@ TABLE: Final[tuple[Disconnect, ...]] = (
     SESSION_EXPIRED,
     TOO_MANY_REFUSALS,
 )
+
+
+def named(code: int) -> Disconnect:
+    """Return the row of ``code``; for one that only the peer uses, a row that says no more than that."""
+    return next((row for row in TABLE if row.code == code), Disconnect(code, "closed by the client"))

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chat_core.disconnects import Disconnect
-from chat_core.frames import Position
+from chat_core.frames import Position, RefusalCode
 from chat_core.log import Page, Write
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a frame to this connection. Result: None."""
+    """Send a frame to this connection; ``refused`` says that it is a refusal, and which. Result: None."""
 
     payload: bytes
+    refused: RefusalCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Become a member where ``page`` ends, with ``payload`` as the first thing sent. Result: bool, False if it fell behind."""
+    """Become a member where ``page`` ends, with ``payload`` as the first thing sent. Result: bool, False if behind.
+
+    Raises Unavailable where the room here does not come where the page ends.
+    """
 
     room: str
     page: Page

@@ -26,7 +26,7 @@ def clean_text(text: str) -> str:
 
 
 def clean_name(name: str) -> str:
-    """Return a display name in NFC without surrounding white space; raise ValueError unless it has 1 to 32 characters."""
+    """Return a display name in NFC without white space around it; raise ValueError unless it has 1 to 32 characters."""
     name = unicodedata.normalize("NFC", name).strip()
     if not 1 <= len(name) <= 32:
         raise ValueError("a display name has 1 to 32 characters")
@@ -43,11 +43,17 @@ def clean_emoji(emoji: str) -> str:
     return emoji
 
 
-RoomName = Annotated[str, Field(pattern=ROOM_PATTERN, description="1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit")]
+RoomName = Annotated[
+    str, Field(pattern=ROOM_PATTERN, description="1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit")
+]
 Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="names one unbroken life of a room's log")]
 Offset = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER, strict=True, description="place in the room's log, from 1")]
-Ref = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER, strict=True, description="chosen by the client, returned in the one reply")]
-ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="made by the client; the same id is the same act")]
+Ref = Annotated[
+    int, Field(ge=0, le=MAX_SAFE_INTEGER, strict=True, description="chosen by the client, returned in the one reply")
+]
+ClientId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="made by the client; the same id is the same act")
+]
 Text = Annotated[str, AfterValidator(clean_text), Field(min_length=1)]
 DisplayName = Annotated[str, AfterValidator(clean_name), Field(min_length=1, max_length=256)]
 Emoji = Annotated[str, Field(min_length=1, max_length=16), AfterValidator(clean_emoji)]
@@ -55,7 +61,7 @@ Timestamp = Annotated[float, Field(description="seconds since 1970, by the clock
 
 
 class Frame(BaseModel):
-    """Base of all frames and of their parts: unknown fields are ignored, so that clients and servers can differ in age."""
+    """Base of all frames and of their parts. Unknown fields are ignored: clients and servers may differ in age."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -74,12 +80,13 @@ class User(Frame):
     name: str
 
 
-# ---- commands: each carries a ref and gets exactly one reply with it ------------------------------------------------
+# ---- commands: each carries a ref and gets exactly one reply with it ---------------------------
 
 
 class Command(Frame):
     """What a client asks."""
 
+    type: str
     ref: Ref
     room: RoomName
 
@@ -150,7 +157,7 @@ class Read(Command):
 AnyCommand = Annotated[Join | Leave | Post | Edit | Delete | React | Typing | Read, Field(discriminator="type")]
 
 
-# ---- log entries: pushed live as they are, and found again in replays and history ------------------------------------
+# ---- log entries: pushed live as they are, and found again in replays and history --------------
 
 
 class Entry(Frame):
@@ -201,7 +208,7 @@ class Reacted(Entry):
 AnyEntry = Annotated[Message | Edited | Deleted | Reacted, Field(discriminator="type")]
 
 
-# ---- replies ---------------------------------------------------------------------------------------------------------
+# ---- replies -----------------------------------------------------------------------------------
 
 
 class Members(Frame):
@@ -217,7 +224,9 @@ class JoinResult(Frame):
 
     epoch: Epoch
     offset: Offset
-    recovered: bool = Field(description="true: `messages` continue from `since` without a gap; false: they are the newest")
+    recovered: bool = Field(
+        description="true: `messages` continue from `since` without a gap; false: they are the newest"
+    )
     messages: list[AnyEntry]
     more: bool
     members: Members
@@ -266,7 +275,7 @@ class Reply(Frame):
     error: Refusal | None = None
 
 
-# ---- pushes ----------------------------------------------------------------------------------------------------------
+# ---- pushes ------------------------------------------------------------------------------------
 
 
 class Replay(Frame):

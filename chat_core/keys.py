@@ -14,7 +14,7 @@ def channel(shard: int) -> str:
 
 
 def room_prefix(shard: int) -> str:
-    """Return what a room's keys begin with: followed by ``NAME:meta``, ``:log``, ``:state``, ``:ids:N``, ``:read``, ``:presence``."""
+    """Return what a room's keys begin with; ``lua/room.lua`` says what follows."""
     return f"chat:{{{shard}}}:room:"
 
 

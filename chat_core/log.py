@@ -20,7 +20,7 @@ PAGE_BYTES: Final = 128 * 1024
 NEWEST_MESSAGES: Final = 50
 
 
-class Unavailable(Exception):  # noqa: N818 - named as on the wire
+class Unavailable(Exception):
     """Redis did not answer in time or at all. Whether a command was carried out is unknown."""
 
 
@@ -77,7 +77,9 @@ def write(command: Commitment, user: User, *, moderator: bool = False) -> Write:
         flags += "*"
     place = (target.epoch, str(target.offset)) if target else ("", "")
     kind = _KINDS[type(command)]
-    return Write(command.room, (command.room, kind, user.id, command.id, _digest(command), head, text, *place, emoji, flags))
+    return Write(
+        command.room, (command.room, kind, user.id, command.id, _digest(command), head, text, *place, emoji, flags)
+    )
 
 
 def _digest(command: Commitment) -> str:
@@ -133,7 +135,9 @@ class Page:
     entries: list[bytes]
 
 
-def page_arguments(shard: int, room: str, mode: Literal["join", "more"], since: Position | None, user: str = "") -> list[str]:
+def page_arguments(
+    shard: int, room: str, mode: Literal["join", "more"], since: Position | None, user: str = ""
+) -> list[str]:
     """Return KEYS and ARGV of ``page.lua``."""
     place = [since.epoch, str(since.offset)] if since else ["", ""]
     bounds = [str(PAGE_ENTRIES), str(PAGE_BYTES), str(NEWEST_MESSAGES)]
@@ -195,3 +199,12 @@ def mark_arguments(shard: int, room: str, user: str, position: Position) -> list
     """Return KEYS and ARGV of ``mark.lua``."""
     prefix = [keys.room_index(shard), keys.room_prefix(shard), room, fresh_epoch(), keys.channel(shard)]
     return [*prefix, user, position.epoch, str(position.offset)]
+
+
+def tops(rooms: Sequence[str], result: Sequence[bytes]) -> dict[str, tuple[str, int]]:
+    """Return epoch and top per room in the result of ``probe.lua``; an empty epoch where there is no such room."""
+    found = {}
+    for room, place in zip(rooms, result, strict=True):
+        epoch, _, top = place.decode().partition(":")
+        found[room] = (epoch, int(top or 0))
+    return found

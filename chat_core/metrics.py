@@ -16,7 +16,7 @@ from chat_core.disconnects import SLOW, TABLE, Disconnect
 from chat_core.frames import RefusalCode
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
-COMMANDS: Final = ("join", "leave", "post", "edit", "delete", "react", "typing", "read")
+COMMANDS: Final = ("join", "leave", "post", "edit", "delete", "react", "typing", "read", "malformed")
 HANDSHAKES: Final = ("accepted", "unauthorized", "origin_refused", "full", "draining")
 """How a handshake ends: the last four are slugs of ``problems``."""
 

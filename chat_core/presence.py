@@ -109,6 +109,12 @@ class Presence:
             self._remote.pop(process, None)
         self.changed = True
 
+    def learn(self, records: dict[str, bytes], now: float) -> None:
+        """Take what Redis has of processes that have not been heard of here; what was heard is newer."""
+        for process, data in records.items():
+            if process not in self._remote:
+                self.receive(process, decode(data), now)
+
     def expire(self, now: float) -> None:
         """Drop users whose grace is over and processes that fell silent."""
         for user in [user for user, until in self._leaving.items() if until <= now]:

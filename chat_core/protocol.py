@@ -53,7 +53,7 @@ MESSAGES: Final[dict[RefusalCode, str]] = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """Ends a flow with a refusal."""
 
     def __init__(self, code: RefusalCode, message: str | None = None, retry_after: float | None = None) -> None:
@@ -70,11 +70,13 @@ Answer = Generator[Effect, Any, str | None]
 class Protocol:
     """The state of one conversation: who speaks, which rooms they joined, how much they may still ask."""
 
-    __slots__ = ("_max_text", "_moderator", "_moves", "_refusals", "_signals", "_writes", "rooms", "user")
+    __slots__ = ("_max_text", "_moderator", "_moves", "_refusals", "_signals", "_writes", "asked", "rooms", "user")
 
     def __init__(self, user: User, settings: Settings, *, moderator: bool = False) -> None:
         self.user = user
         self.rooms: set[str] = set()
+        self.asked = "none"
+        """The type of the last command, as metrics count it."""
         self._moderator = moderator
         self._max_text = settings.max_text
         self._refusals = 0
@@ -93,9 +95,10 @@ class Protocol:
         ref = None
         try:
             command = codec.decode(text)
-            ref = command.ref
+            ref, self.asked = command.ref, command.type
             answer = yield from self._answer(command, now)
         except Malformed as error:
+            self.asked = "malformed"
             yield from self._refuse(error.ref, Refused("malformed", str(error)))
         except Refused as refused:
             yield from self._refuse(ref, refused)
@@ -118,12 +121,12 @@ class Protocol:
         return (yield from handler(self, command))
 
     def _refuse(self, ref: int | None, refused: Refused) -> Flow:
-        yield Send(codec.refusal(ref, refused.code, refused.message, refused.retry_after))
+        yield Send(codec.refusal(ref, refused.code, refused.message, refused.retry_after), refused.code)
         self._refusals += 1
         if self._refusals >= MOST_REFUSALS:
             yield Close(disconnects.TOO_MANY_REFUSALS)
 
-    # ---- writing ------------------------------------------------------------------------------------------------------
+    # ---- writing --------------------------------------------------------------------------------
 
     def _commit(self, command: log.Commitment) -> Answer:
         if command.room not in self.rooms:
@@ -149,7 +152,7 @@ class Protocol:
             raise Refused(cast(RefusalCode, result))
         return "{}"
 
-    # ---- membership ---------------------------------------------------------------------------------------------------
+    # ---- membership -----------------------------------------------------------------------------
 
     def _leave(self, command: Command) -> Answer:
         if command.room not in self.rooms:
@@ -167,37 +170,39 @@ class Protocol:
             raise Refused("forbidden", f"at most {MOST_ROOMS} rooms can be joined")
         yield Enter(room)
         try:
-            page = yield ReadPage(room, "join", command.since)
+            page: Page = yield ReadPage(room, "join", command.since)
+            live = yield from self._catch_up(room, page, _JoinReply(command.ref, page, self.user))
         except Unavailable:
             yield Depart(room)
             raise
-        if (yield from self._catch_up(room, page, _JoinReply(command.ref, page, self.user))):
+        if live:
             self.rooms.add(room)
         return None
 
-    def _catch_up(self, room: str, page: Page, frame: "_JoinReply | _Replay") -> Generator[Effect, Any, bool]:
+    def _catch_up(self, room: str, page: Page, reply: "_JoinReply") -> Generator[Effect, Any, bool]:
         """Send pages until the log's end is reached, and go live there: the last page and the membership are one step.
 
-        Returns False where the log could not be read on: the client has its reply by then, so a reset tells it.
+        Once the reply is out, a log that cannot be read on is told by a reset: then this returns False.
         """
-        while page.more or not (yield Admit(room, page, frame.encode(page, more=False))):
-            yield Send(frame.encode(page, more=True))
-            yield Drained()
-            following = yield from self._following(room, page)
+        frame: _JoinReply | _Replay = reply
+        while True:
+            try:
+                if not page.more and (yield Admit(room, page, frame.encode(page, more=False))):
+                    return True
+                yield Send(frame.encode(page, more=True))
+                yield Drained()
+                frame = _Replay(room)
+                following = yield ReadPage(room, "more", Position(epoch=page.epoch, offset=page.offset))
+            except Unavailable:
+                if frame is reply:
+                    raise
+                following = None
             if following is None or not following.recovered:
                 yield Depart(room)
                 last = following or page
                 yield Send(codec.push("reset", room=room, epoch=last.epoch, offset=last.top))
                 return False
-            page, frame = following, _Replay(room)
-        return True
-
-    def _following(self, room: str, page: Page) -> Generator[Effect, Any, Page | None]:
-        try:
-            following: Page | None = yield ReadPage(room, "more", Position(epoch=page.epoch, offset=page.offset))
-        except Unavailable:
-            return None
-        return following
+            page = following
 
 
 class _JoinReply:

@@ -113,7 +113,7 @@ class Room(Generic[C]):
         """Where the entries that are here end; None until the first page has been read."""
         return Position(epoch=self.epoch, offset=self._received) if self.epoch else None
 
-    # ---- entries ------------------------------------------------------------------------------------------------------
+    # ---- entries --------------------------------------------------------------------------------
 
     def receive(self, block: Block) -> None:
         """Take entries from the bus: they become pending, are dropped as known, or park the room as not contiguous."""
@@ -129,7 +129,7 @@ class Room(Generic[C]):
         return None
 
     def take(self) -> Flush[C] | None:
-        """Advance ``top`` over what is pending, and return it with the members who are to get it; None if nothing is."""
+        """Advance ``top`` over what is pending, and return it with those who are to get it; None if nothing is."""
         if not self._pending:
             return None
         payloads, self._pending = self._pending, []
@@ -183,7 +183,7 @@ class Room(Generic[C]):
             self._held.append(block)
         # Beyond that they are left to the log: the next block shows a gap again, and the room is filled again.
 
-    # ---- membership ---------------------------------------------------------------------------------------------------
+    # ---- membership -----------------------------------------------------------------------------
 
     def enter(self, connection: C, user: User) -> None:
         """``connection`` is about to read its page: from now on no entry passes this room unseen."""
@@ -197,13 +197,16 @@ class Room(Generic[C]):
         joining = self.joining[connection]
         joining.cursor, joining.payload = Position(epoch=page.epoch, offset=page.offset), payload
         if self.epoch is None:
-            self.epoch, self.top, self._received = page.epoch, page.top, page.top
-            self._tail.clear(page.top)
-            self._resume()
+            self._open(page)
         elif page.epoch != self.epoch:
             # Either the room here or the page is from before the epoch changed; the log will tell which.
             self.parked = True
         return self._admit(connection, joining)
+
+    def _open(self, page: Page) -> None:
+        self.epoch, self.top, self._received = page.epoch, page.top, page.top
+        self._tail.clear(page.top)
+        self._resume()
 
     def settle(self) -> list[tuple[C, Admission, list[bytes]]]:
         """Return the waiting connections whose time has come, as ``admit`` would have; call it after take and fill."""
@@ -233,7 +236,7 @@ class Room(Generic[C]):
         return Admission.LIVE, [joining.payload, *missed]
 
     def leave(self, connection: C, until: float) -> None:
-        """``connection`` is no longer a member, nor about to become one; it counts as present until the time ``until``."""
+        """``connection`` is neither a member nor about to become one; it counts as present until ``until``."""
         self.joining.pop(connection, None)
         user = self.members.pop(connection, None)
         if user is not None:

@@ -15,7 +15,7 @@ LIFETIME: Final = 24 * 3600
 _ALGORITHM: Final = "HS256"
 
 
-class InvalidSession(Exception):  # noqa: N818 - an answer, not a fault
+class InvalidSession(Exception):
     """There is no token, or it is forged, damaged or expired."""
 
 

@@ -61,7 +61,9 @@ def read(backend: BackendName, environment: Mapping[str, str]) -> Settings:
     twin = f":{PORTS[TWINS[backend]]}" if host in LOOPBACK else ""
     settings = Settings(
         backend=backend,
-        redis_url=_redis_url(source.required("CHAT_REDIS_URL", "the address of Redis, such as redis://127.0.0.1:6379/0")),
+        redis_url=_redis_url(
+            source.required("CHAT_REDIS_URL", "the address of Redis, such as redis://127.0.0.1:6379/0")
+        ),
         host=host,
         port=source.integer("CHAT_PORT", PORTS[backend], 1, 65535),
         secrets=_secrets(source.text("CHAT_SECRET", ""), host),
@@ -105,7 +107,9 @@ def _secrets(text: str, host: str) -> tuple[str, ...]:
             raise SettingsError(f"CHAT_SECRET is required where CHAT_HOST ({host}) is not loopback")
         return (DEVELOPMENT_SECRET,)
     if any(len(secret.encode()) < 32 for secret in secrets):
-        raise SettingsError("CHAT_SECRET must have at least 32 bytes; python -c 'import secrets; print(secrets.token_hex())' makes one")
+        raise SettingsError(
+            "CHAT_SECRET must have at least 32 bytes; python -c 'import secrets; print(secrets.token_hex())' makes one"
+        )
     return secrets
 
 

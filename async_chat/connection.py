@@ -1,0 +1,113 @@
+"""One connection: its frames go through the protocol, and what the protocol wants is performed here."""
+
+import asyncio
+import time
+from typing import Any, Final, assert_never
+
+from async_chat.bus import Bus
+from async_chat.hub import Hub
+from async_chat.outbox import Outbox
+from chat_core import disconnects, effects, envelope
+from chat_core.effects import Effect, Flow
+from chat_core.metrics import Metrics
+from chat_core.protocol import Protocol
+from chat_core.sessions import Session
+from chat_core.settings import Settings
+
+DRAIN_POLL: Final = 0.05
+"""Seconds between two looks at an outbox that is to become emptier before the next page of a replay."""
+
+
+class Connection:
+    """Who is at the other end, what they have yet to be sent, and where they are in the conversation."""
+
+    __slots__ = ("_bus", "_entered", "_expires_at", "_hub", "_metrics", "_protocol", "_settings", "outbox", "user")
+
+    def __init__(
+        self, session: Session, outbox: Outbox, bus: Bus, hub: Hub, settings: Settings, metrics: Metrics
+    ) -> None:
+        self.user = session.user
+        self.outbox = outbox
+        self._bus = bus
+        self._hub = hub
+        self._settings = settings
+        self._metrics = metrics
+        self._expires_at = session.expires_at
+        self._entered: set[str] = set()
+        self._protocol = Protocol(session.user, settings, moderator=session.moderator)
+
+    @property
+    def rooms(self) -> set[str]:
+        """The rooms of which this is a member."""
+        return self._protocol.rooms
+
+    async def serve(self) -> None:
+        """Converse until either side closes."""
+        gone = disconnects.LOST
+        self._hub.add(self)
+        try:
+            while (message := await self.outbox.receive())["type"] != "websocket.disconnect":
+                await self._drive(self._protocol.receive(message.get("text"), time.monotonic()))
+            gone = disconnects.named(message.get("code") or disconnects.LOST.code)
+        finally:
+            self._hub.remove(self, tuple(self._entered))
+            self._metrics.disconnected(self.outbox.disconnect or gone)
+
+    def look(self, now: float, wall: float) -> None:
+        """Once per ping interval: ask for a sign of life, or act on its absence and on the session's end."""
+        settings = self._settings
+        if now - self.outbox.received_at > settings.ping_interval + settings.ping_timeout:
+            self.outbox.abort(disconnects.NO_PONG)
+        elif wall >= self._expires_at:
+            self.outbox.close(disconnects.SESSION_EXPIRED)
+        else:
+            self.outbox.ping()
+
+    def dropped(self, room: str) -> None:
+        """The hub has ended this connection's membership of ``room``."""
+        self._entered.discard(room)
+        self._protocol.dropped(room)
+
+    async def _drive(self, flow: Flow) -> None:
+        """Perform a flow's effects one by one; what one raises is thrown into the flow."""
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    result = await self._perform(effect)
+                except Exception as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(result)
+        except StopIteration:
+            self._metrics.commands.labels(self._protocol.asked).inc()
+
+    async def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case effects.Send(payload, refused):
+                self.outbox.write(self.outbox.prepare([payload]))
+                if refused:
+                    self._metrics.refusals.labels(refused).inc()
+            case effects.Commit(write):
+                return await self._bus.commit(write)
+            case effects.Enter(room):
+                self._entered.add(room)
+                self._hub.enter(room, self)
+            case effects.ReadPage(room, mode, since):
+                return await self._bus.page(room, mode, since, self.user.id)
+            case effects.Admit(room, page, payload):
+                return await self._hub.admit(room, self, page, payload)
+            case effects.Depart(room):
+                self._entered.discard(room)
+                self._hub.depart(room, self)
+            case effects.Drained():
+                while self.outbox.queued > self._settings.outbox_soft:  # noqa: ASYNC110 - the kernel tells nobody
+                    await asyncio.sleep(DRAIN_POLL)
+            case effects.Mark(room, position):
+                return await self._bus.mark(room, self.user.id, position)
+            case effects.PublishTyping(room, payload):
+                await self._bus.publish(room, envelope.typing(room, self.user.id, payload))
+            case effects.Close(disconnect):
+                self.outbox.close(disconnect)
+            case _:
+                assert_never(effect)

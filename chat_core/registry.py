@@ -1,0 +1,190 @@
+"""All rooms and connections of one process, and what follows from a publication or from a second going by.
+
+It decides; the shell's hub writes. Like a room, it is called between two awaits, or under the hub's lock.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, Protocol, TypeVar
+
+from chat_core import codec, envelope, presence
+from chat_core.frames import User
+from chat_core.liveness import Wheel
+from chat_core.log import Page
+from chat_core.rooms import Admission, Room
+
+REFRESH_TICKS: Final = int(presence.REFRESH)
+
+
+class Participant(Hashable, Protocol):
+    """What a connection has to tell of itself."""
+
+    @property
+    def user(self) -> User:
+        """Who speaks through it."""
+
+
+C = TypeVar("C", bound=Participant)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal(Generic[C]):
+    """A push that is not kept: whoever is slow does without it."""
+
+    payload: bytes
+    members: tuple[C, ...]
+
+
+@dataclass(slots=True)
+class Received(Generic[C]):
+    """What publications came to: rooms that may have something pending, signals, probes, seconds under way."""
+
+    rooms: dict[str, Room[C]] = field(default_factory=dict)
+    signals: list[Signal[C]] = field(default_factory=list)
+    probes: list[bytes] = field(default_factory=list)
+    sent_at: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tick(Generic[C]):
+    """What a second came to: states to announce by room, signals, connections that are due for a look."""
+
+    announcements: dict[str, bytes] = field(default_factory=dict)
+    signals: list[Signal[C]] = field(default_factory=list)
+    due: tuple[C, ...] = ()
+
+
+class Registry(Generic[C]):
+    """See the module. ``process`` is this process's name on the bus; ``turn`` the ticks of a round of ``due``."""
+
+    def __init__(self, process: str, turn: int) -> None:
+        self.rooms: dict[str, Room[C]] = {}
+        self.connections: Wheel[C] = Wheel(turn)
+        self._process = process
+        self._users: dict[str, int] = {}
+        self._ticks = 0
+
+    # ---- connections ----------------------------------------------------------------------------
+
+    def full(self, user: User, most: int, most_per_user: int) -> bool:
+        """Return whether one more connection of ``user`` is over a limit; a limit of 0 is none."""
+        of_user = self._users.get(user.id, 0)
+        return bool(0 < most <= len(self.connections) or 0 < most_per_user <= of_user)
+
+    def add(self, connection: C) -> None:
+        """``connection`` is open."""
+        self.connections.add(connection)
+        self._users[connection.user.id] = self._users.get(connection.user.id, 0) + 1
+
+    def remove(self, connection: C, rooms: Sequence[str], now: float) -> None:
+        """``connection`` is closed and leaves ``rooms``; its user stays present for a while, lest it flicker."""
+        self.connections.remove(connection)
+        user = connection.user.id
+        self._users[user] -= 1
+        if not self._users[user]:
+            del self._users[user]
+        for name in rooms:
+            self.depart(name, connection, now + presence.GRACE)
+
+    # ---- membership -----------------------------------------------------------------------------
+
+    def enter(self, name: str, connection: C) -> None:
+        """``connection`` is about to read its page of the room."""
+        if name not in self.rooms:
+            self.rooms[name] = Room(name)
+        self.rooms[name].enter(connection, connection.user)
+
+    def admit(self, name: str, connection: C, page: Page, payload: bytes, now: float) -> tuple[Admission, list[bytes]]:
+        """Let ``connection`` in where ``page`` ends: see ``Room.admit``."""
+        room = self.rooms[name]
+        room.presence.learn({process: data for process, data in page.presence.items() if process != self._process}, now)
+        return room.admit(connection, page, payload)
+
+    def depart(self, name: str, connection: C, until: float = 0.0) -> None:
+        """``connection`` leaves the room, and counts as present until the time ``until``."""
+        if room := self.rooms.get(name):
+            room.leave(connection, until)
+            self._forget_idle(room)
+
+    def parked(self) -> list[Room[C]]:
+        """Return the rooms that are to be filled from the log."""
+        return [room for room in self.rooms.values() if room.parked and room.position]
+
+    # ---- publications ---------------------------------------------------------------------------
+
+    def receive(self, envelopes: Sequence[bytes], now: float) -> Received[C]:
+        """Take publications in their order."""
+        received: Received[C] = Received()
+        for data in envelopes:
+            if data.startswith(b"L"):
+                for block in envelope.blocks(data, self.rooms.__contains__):
+                    room = received.rooms[block.room] = self.rooms[block.room]
+                    room.receive(block)
+                    received.sent_at.append(block.at)
+            elif data.startswith(b"Q"):
+                received.probes.append(data[1:])
+            elif signal := self._signal(data, now):
+                received.signals.append(signal)
+        return received
+
+    def _signal(self, data: bytes, now: float) -> Signal[C] | None:
+        if data.startswith(b"R"):
+            marked = envelope.marked(data)
+            room = self.rooms.get(marked.room)
+            payload = codec.push("read", room=marked.room, epoch=marked.epoch, offset=marked.offset)
+            return Signal(payload, _of(room, marked.user)) if room else None
+        name, who, body = envelope.addressed(data)
+        room = self.rooms.get(name)
+        if room is None:
+            return None
+        if data.startswith(b"T"):
+            return Signal(body, tuple(member for member in room.members if member.user.id != who))
+        if who != self._process:
+            room.presence.receive(who, presence.decode(body) if body else presence.State(), now)
+        return None
+
+    def verify(self, tops: dict[str, tuple[str, int]]) -> None:
+        """Compare rooms with what a probe that has come back found: what lacks something is parked."""
+        for name, (epoch, top) in tops.items():
+            if room := self.rooms.get(name):
+                room.verify(epoch, top)
+
+    # ---- time -----------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> Tick[C]:
+        """One second has gone by."""
+        self._ticks += 1
+        refresh = self._ticks % REFRESH_TICKS == 0
+        result: Tick[C] = Tick(due=self.connections.tick())
+        for room in list(self.rooms.values()):
+            if refresh or room.presence.changed:
+                self._tick_room(room, now, refresh, result)
+        return result
+
+    def _tick_room(self, room: Room[C], now: float, refresh: bool, result: Tick[C]) -> None:
+        room.presence.changed = False
+        room.presence.expire(now)
+        state = room.presence.announcement()
+        if state is None and refresh and room.presence.occupied:
+            state = room.presence.local()
+        if state is not None:
+            result.announcements[room.name] = presence.encode(state) if state.count else b""
+        if fields := room.presence.push():
+            result.signals.append(Signal(codec.push("presence", room=room.name, **fields), tuple(room.members)))
+        self._forget_idle(room)
+
+    def whole_presence(self, name: str) -> bytes | None:
+        """Return the push that tells a member all about who is in a room; None where there is none."""
+        room = self.rooms.get(name)
+        if room is None:
+            return None
+        state = room.presence.state()
+        return codec.push("presence", room=name, count=state.count, members=state.members())
+
+    def _forget_idle(self, room: Room[C]) -> None:
+        if room.idle:
+            self.rooms.pop(room.name, None)
+
+
+def _of(room: Room[C] | None, user: str) -> tuple[C, ...]:
+    return tuple(member for member in room.members if member.user.id == user) if room else ()

@@ -1,0 +1,99 @@
+"""Group commit: what arrives while one batch is under way goes into the next, and each gets its own outcome."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from chat_core import log
+from chat_core.log import Outcome, Unavailable, Write
+from chat_core.metrics import Metrics
+from chat_core.settings import Settings
+
+COMMIT_TIMEOUT: Final = 0.9
+"""Seconds after which a command is told `unavailable`, however long the queue before it was."""
+
+
+class Ticket:
+    """One command in a queue, and the thread that waits for its outcome."""
+
+    __slots__ = ("_done", "_outcome", "write")
+
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self._outcome: Outcome = "unavailable"
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Wake the one who waits."""
+        self._outcome = outcome
+        self._done.release()
+
+    def wait(self, seconds: float) -> Outcome:
+        """Return the outcome; raise Unavailable where it is unknown after ``seconds``."""
+        if not self._done.acquire(timeout=seconds) or self._outcome == "unavailable":
+            raise Unavailable
+        return self._outcome
+
+
+class Commits:
+    """The batches of one process, one under way per shard. ``run`` asks Redis."""
+
+    def __init__(self, run: Callable[[str, Sequence[Any]], Any], settings: Settings, metrics: Metrics) -> None:
+        self._run = run
+        self._history = settings.history
+        self._metrics = metrics
+        self._waiting: list[list[Ticket]] = [[] for _ in range(settings.shards)]
+        self._wanted = [threading.Condition() for _ in range(settings.shards)]  # each guards its list in _waiting
+        self._committers: list[threading.Thread] = []
+        self._stopped = False
+
+    def start(self) -> None:
+        """Start a committer per shard."""
+        for shard in range(len(self._waiting)):
+            committer = threading.Thread(
+                target=self._commit_waiting, args=(shard,), name=f"commit-{shard}", daemon=True
+            )
+            committer.start()
+            self._committers.append(committer)
+
+    def stop(self) -> None:
+        """Let the batches under way end."""
+        self._stopped = True
+        for wanted in self._wanted:
+            with wanted:
+                wanted.notify()
+        for committer in self._committers:
+            committer.join(COMMIT_TIMEOUT)
+
+    def commit(self, shard: int, write: Write) -> Outcome:
+        """Return what became of ``write``; raise Unavailable where that is unknown."""
+        ticket = Ticket(write)
+        with self._wanted[shard]:
+            self._waiting[shard].append(ticket)
+            self._wanted[shard].notify()
+        return ticket.wait(COMMIT_TIMEOUT)
+
+    def _commit_waiting(self, shard: int) -> None:
+        while batch := self._next_batch(shard):
+            try:
+                outcomes = self._commit_batch(shard, batch)
+            except Unavailable:
+                outcomes = ["unavailable"] * len(batch)
+            for ticket, outcome in zip(batch, outcomes, strict=True):
+                ticket.settle(outcome)
+
+    def _next_batch(self, shard: int) -> list[Ticket]:
+        """Wait until there is something to commit; empty once stopped."""
+        with self._wanted[shard]:
+            while not (waiting := self._waiting[shard]) and not self._stopped:
+                self._wanted[shard].wait()
+            batch, self._waiting[shard] = waiting[: log.MAX_BATCH], waiting[log.MAX_BATCH :]
+            return batch
+
+    def _commit_batch(self, shard: int, batch: list[Ticket]) -> list[Outcome]:
+        began = time.monotonic()
+        results = self._run("commit", log.commit_arguments(shard, self._history, [ticket.write for ticket in batch]))
+        self._metrics.committed(len(batch), time.monotonic() - began)
+        return [log.outcome(result) for result in results]
