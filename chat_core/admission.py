@@ -10,7 +10,7 @@ from chat_core import sessions
 from chat_core.limits import RESERVED_THREADS, TokenBucket
 from chat_core.problems import Refused
 from chat_core.sessions import InvalidSession, Session
-from chat_core.settings import LOOPBACK, MONITOR_PORT, Settings
+from chat_core.settings import MONITOR_PORT, Settings
 
 PROOF_LIFETIME: Final = 5.0
 """Seconds for which a probe that came back proves that delivery works."""
@@ -152,9 +152,3 @@ def _cookie(header: str, name: str) -> str | None:
         if key == name:
             return value.strip('"')
     return None
-
-
-def frame_ancestors(settings: Settings) -> str:
-    """Return who may show our pages in a frame: on loopback also the monitor, which shows both clients side by side."""
-    monitors = [f"http://{host}:{MONITOR_PORT}" for host in LOOPBACK if ":" not in host] if settings.on_loopback else []
-    return " ".join(["'self'", *monitors])

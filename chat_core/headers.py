@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from chat_core.admission import Head, frame_ancestors, origin_allowed
-from chat_core.settings import Settings
+from chat_core.admission import Head, origin_allowed
+from chat_core.settings import MONITOR_PORT, Settings
 
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; "
-    "connect-src 'self' ws: wss: http: https:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors "
+    "connect-src 'self' ws: wss: http: https:; object-src 'none'; base-uri 'self'; form-action 'self';"
 )
 HASHED: Final = "/assets/"
 """Where the build puts files whose names change with their content."""
@@ -17,7 +17,7 @@ _CHANGING: Final = ("/api/", "/healthz", "/readyz", "/metrics")
 def common(settings: Settings, head: Head, path: str, status: int) -> list[tuple[str, str]]:
     """Return the headers of an answer with ``status`` to a request for ``path``."""
     headers = [
-        ("Content-Security-Policy", _POLICY + frame_ancestors(settings)),
+        ("Content-Security-Policy", _policy(settings)),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
         ("Cache-Control", _cache_control(path, status)),
@@ -31,6 +31,12 @@ def common(settings: Settings, head: Head, path: str, status: int) -> list[tuple
             ("Access-Control-Expose-Headers", "Retry-After"),
         ]
     return headers
+
+
+def _policy(settings: Settings) -> str:
+    """On loopback the monitor shows both clients side by side, in frames."""
+    monitors = f" http://127.0.0.1:{MONITOR_PORT} http://localhost:{MONITOR_PORT}" if settings.on_loopback else ""
+    return f"{_POLICY} frame-ancestors 'self'{monitors}"
 
 
 def _cache_control(path: str, status: int) -> str:

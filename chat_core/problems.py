@@ -104,21 +104,27 @@ class Refused(Exception):
 
 def problem(slug: str, detail: str | None = None, retry_after: float | None = None) -> Answer:
     """Return the answer for the problem called ``slug``; ``retry_after`` is in seconds."""
+    headers = PROBLEMS[slug].headers if retry_after is None else _retry_after(retry_after)
+    return _answer(document(slug, detail), headers)
+
+
+def document(slug: str, detail: str | None = None, errors: list[InvalidField] | None = None) -> Problem:
+    """Return the document for the problem called ``slug``."""
     kind = PROBLEMS[slug]
-    headers = kind.headers if retry_after is None else _retry_after(retry_after)
-    document = Problem(type=_type(slug), title=kind.title, status=kind.status, detail=detail or kind.detail)
-    return _answer(document, headers)
+    title, code = kind.title, kind.status
+    return Problem(
+        type=f"urn:tandem:problem:{slug}", title=title, status=code, detail=detail or kind.detail, errors=errors
+    )
 
 
 def invalid(errors: Sequence[Any]) -> Answer:
     """Return the answer for what Pydantic found wrong: ``errors`` are those of one part of the request, path first."""
-    kind = PROBLEMS["invalid"]
     found = [
         InvalidField(field=".".join(map(str, error["loc"])), detail=error["msg"].removeprefix("Value error, "))
         for error in errors
     ]
     first = f"{found[0].field}: {found[0].detail}" if found[0].field else found[0].detail
-    return _answer(Problem(type=_type("invalid"), title=kind.title, status=kind.status, detail=first, errors=found))
+    return _answer(document("invalid", first, found))
 
 
 def status(code: int) -> Answer:
@@ -127,9 +133,5 @@ def status(code: int) -> Answer:
     return _answer(Problem(type="about:blank", title=phrase, status=code, detail=phrase))
 
 
-def _type(slug: str) -> str:
-    return f"urn:tandem:problem:{slug}"
-
-
-def _answer(document: Problem, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    return Answer(document.status, document.model_dump_json(exclude_none=True).encode(), MEDIA_TYPE, headers)
+def _answer(found: Problem, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    return Answer(found.status, found.model_dump_json(exclude_none=True).encode(), MEDIA_TYPE, headers)
