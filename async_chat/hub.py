@@ -7,15 +7,17 @@ alone. Everything runs in the event loop's thread: what stands between two await
 import asyncio
 import logging
 import random
+import resource
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from async_chat.bus import Bus
 from async_chat.outbox import Outbox
 from async_chat.relay import Relay
 from chat_core import codec, disconnects
-from chat_core.frames import User
+from chat_core.admission import capacity
 from chat_core.log import Page, Unavailable
 from chat_core.metrics import Metrics
 from chat_core.registry import Participant, Registry, Signal
@@ -30,6 +32,8 @@ ADMIT_TIMEOUT: Final = 5.0
 """Seconds in which a room comes where its log is, or a join is told that it cannot."""
 FORGET_AFTER: Final = 30 * 24 * 3600
 FORGET_TICKS: Final = 3600
+DRAIN_PAUSE: Final = 0.05
+"""Seconds between two that are sent away, or less where the drain time is short: so few take no ten seconds."""
 
 
 class Member(Participant, Protocol):
@@ -56,6 +60,7 @@ class Hub:
         self._bus = bus
         self._relay = relay
         self._settings = settings
+        self._capacity = capacity(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._metrics = metrics
         self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval))
         self._admissions: dict[tuple[str, Member], asyncio.Future[bool]] = {}
@@ -81,9 +86,9 @@ class Hub:
 
     # ---- connections and membership -------------------------------------------------------------
 
-    def full(self, user: User) -> bool:
-        """Return whether one more connection of ``user`` would be over a limit."""
-        return self._registry.full(user, self._settings.max_connections, self._settings.max_connections_per_user)
+    def full(self, user: str) -> bool:
+        """Return whether one more connection of the user with that id is over a limit."""
+        return self._registry.full(user, self._capacity, self._settings.max_connections_per_user)
 
     def add(self, connection: Member) -> None:
         """``connection`` is open."""
@@ -245,6 +250,11 @@ class Hub:
                 if whole := self._registry.whole_presence(name):
                     connection.outbox.write(connection.outbox.prepare([whole]))
 
+    async def farewell(self) -> None:
+        """Tell the other processes that nobody is here any more."""
+        with suppress(Unavailable):
+            await self._bus.announce(dict.fromkeys(self.names(), b""))
+
     # ---- the state of the service ---------------------------------------------------------------
 
     def announce(self, delivering: bool) -> None:
@@ -257,8 +267,7 @@ class Hub:
         self.draining = True
         everybody = list(self._registry.connections.all())
         random.shuffle(everybody)
-        seconds = self._settings.drain_seconds
-        pause = seconds / max(1, len(everybody))
+        pause = min(DRAIN_PAUSE, self._settings.drain_seconds / max(1, len(everybody)))
         for place, connection in enumerate(everybody):
             notice = codec.push("notice", notice="draining", reconnect_in=round(place * pause, 3))
             connection.outbox.write(connection.outbox.prepare([notice]))

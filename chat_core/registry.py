@@ -66,10 +66,9 @@ class Registry(Generic[C]):
 
     # ---- connections ----------------------------------------------------------------------------
 
-    def full(self, user: User, most: int, most_per_user: int) -> bool:
-        """Return whether one more connection of ``user`` is over a limit; a limit of 0 is none."""
-        of_user = self._users.get(user.id, 0)
-        return bool(0 < most <= len(self.connections) or 0 < most_per_user <= of_user)
+    def full(self, user: str, most: int, most_per_user: int) -> bool:
+        """Return whether one more connection of the user with that id is over a limit; 0 per user is no limit."""
+        return len(self.connections) >= most or 0 < most_per_user <= self._users.get(user, 0)
 
     def add(self, connection: C) -> None:
         """``connection`` is open."""

@@ -18,6 +18,7 @@ from chat_core import keys
 from chat_core.log import Unavailable
 from chat_core.metrics import Metrics
 from chat_core.settings import Settings
+from launch.workers import prove
 from sync_chat.bus import Bus, connect
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class Relay:
                 return
             receiver.verify(tops)
         self.proved_at = time.monotonic()
+        prove(self._settings.runtime_dir)
 
     def _probe(self, shard: int, rooms: list[str]) -> dict[str, tuple[str, int]]:
         probe = f"{self._bus.process}.{time.monotonic_ns()}"

@@ -1,0 +1,74 @@
+"""uvicorn, as this application needs it: workers on one listener, and a drain before uvicorn's own shutdown."""
+
+import logging
+from socket import socket
+from typing import Final
+
+import uvicorn
+from uvicorn.supervisors import multiprocess
+
+from chat_core.settings import Settings
+from launch.workers import buried
+
+SHUTDOWN_SECONDS: Final = 5
+"""After the drain: time for peers that never answer, before they are cut."""
+
+
+class DrainingServer(uvicorn.Server):
+    """One worker. Told to stop, it leaves the listener to its siblings and sends its members away one by one."""
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop accepting, drain, and only then do what uvicorn does."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        await self.config.loaded_app.drain()
+        await super().shutdown(sockets)
+
+
+class Worker(multiprocess.Process):
+    """A worker as uvicorn's supervisor keeps it."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The server that runs in the process."""
+        if self._server is None:
+            self._server = DrainingServer(config=self.config)
+        return self._server
+
+    def join(self) -> None:
+        """Wait for the process, and bury it."""
+        super().join()
+        if self.pid is not None:
+            buried(self.pid)
+
+
+# uvicorn's supervisor has no setting for the class of its workers.
+multiprocess.Process = Worker  # type: ignore[misc]
+
+
+def serve(settings: Settings, listener: socket) -> None:
+    """Serve on ``listener`` until told to stop."""
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        "async_chat.app:create",
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="async_chat.ws_protocol:ChatWebSocketProtocol" if settings.prepared_frames else "websockets-sansio",
+        ws_max_size=settings.max_frame,
+        ws_per_message_deflate=False,
+        ws_ping_interval=settings.ping_interval,
+        ws_ping_timeout=settings.ping_timeout,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=30,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    if settings.workers == 1:
+        DrainingServer(config).run(sockets=[listener])
+    else:
+        multiprocess.Multiprocess(config, sockets=[listener]).run()

@@ -1,0 +1,36 @@
+"""The one listening socket of a backend; its workers inherit it, its connections inherit its options."""
+
+import socket
+from typing import Final
+
+from launch.errors import LaunchError
+
+BACKLOG: Final = 2048
+SEND_BUFFER: Final = 128 * 1024
+"""Bytes that the kernel may hold per connection. Left alone it takes 4 MB from a peer that does not read, unseen."""
+UNACKNOWLEDGED_MS: Final = 30_000
+"""Milliseconds for which a peer may acknowledge nothing, or keep its window shut, before the kernel ends it."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise LaunchError where the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise LaunchError(f"CHAT_HOST: {host!r} is no address of this machine ({error.strerror})") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the hub's pings have to do
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise LaunchError(f"CHAT_PORT: cannot listen on {host}:{port} ({error.strerror})") from None
+    listener.set_inheritable(True)
+    return listener

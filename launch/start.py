@@ -1,0 +1,44 @@
+"""From the environment to a listening socket, or to one clear line and an exit code."""
+
+import logging
+import os
+import resource
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from socket import socket
+
+from chat_core.settings import BackendName, Settings, SettingsError, read
+from launch.errors import LaunchError
+from launch.listener import listen
+from launch.redis_check import check_redis
+from launch.workers import shared_directory
+
+OLDEST_PYTHON = (3, 11)
+
+
+def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> int:
+    """Serve ``backend`` until told to stop; return the exit code: 0, or 2 for what whoever starts it has to mend."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        if sys.version_info < OLDEST_PYTHON:
+            raise LaunchError(f"Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed")
+        settings = read(backend, os.environ)
+        listener = listen(settings.host, settings.port)
+        check_redis(settings.redis_url, settings.shards)
+    except (SettingsError, LaunchError) as error:
+        print(f"{backend}_chat: {error}", file=sys.stderr)
+        return 2
+    _raise_descriptor_limit()
+    with listener, shared_directory(settings.runtime_dir) as directory:
+        # Workers are other processes and read the environment as this one did.
+        os.environ["CHAT_RUNTIME_DIR"] = directory
+        serve(read(backend, os.environ), listener)
+    return 0
+
+
+def _raise_descriptor_limit() -> None:
+    """A connection is a descriptor: take all that the machine grants."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
