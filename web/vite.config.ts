@@ -16,9 +16,11 @@ function apiPages(): Plugin {
     closeBundle() {
       const into = resolve(import.meta.dirname, "dist/docs");
       mkdirSync(into, { recursive: true });
-      for (const file of ["swagger-ui-bundle.js", "swagger-ui.css"]) {
+      for (const file of ["swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "swagger-ui.css"]) {
         copyFileSync(find(`swagger-ui-dist/${file}`), resolve(into, file));
       }
+      const licence = "redoc.standalone.js.LICENSE.txt";
+      copyFileSync(find(`redoc/bundles/${licence}`), resolve(into, licence));
       const redoc = readFileSync(find("redoc/bundles/redoc.standalone.js"), "utf8");
       if (!redoc.includes(REDOC_LOGO)) throw new Error(`redoc does not name ${REDOC_LOGO} any more: see what it loads now`);
       writeFileSync(resolve(into, "redoc.standalone.js"), redoc.replaceAll(REDOC_LOGO, "/icon.svg"));

@@ -1,0 +1,145 @@
+import type { Ref } from "preact";
+import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Message, User } from "../protocol";
+import type { Room } from "../state/types";
+import { lastOwn } from "../state/view";
+import { useActions } from "./actions";
+import { Icon } from "./Icon";
+
+/** Characters; the server decides, this only warns. */
+const MOST = 4000;
+const WARN_AT = 3600;
+
+/** What was being written in each room when one went to another. */
+const drafts = new Map<string, string>();
+
+export type Intent = { type: "reply" | "edit"; message: Message } | null;
+
+export interface ComposerHandle {
+  rewrite(text: string): void;
+}
+
+interface Props {
+  room: Room;
+  me: User;
+  intent: Intent;
+  onIntent: (intent: Intent) => void;
+  handle: Ref<ComposerHandle>;
+}
+
+function IntentBar({ intent, onCancel }: { intent: NonNullable<Intent>; onCancel: () => void }) {
+  return (
+    <div class="intent">
+      <Icon name={intent.type} />
+      <span class="snippet">
+        {intent.type === "edit" ? "Editing" : <bdi>{intent.message.user.name}</bdi>}{" "}
+        <span class="quiet">{intent.message.text}</span>
+      </span>
+      <button type="button" class="plain" aria-label="Cancel" onClick={onCancel}>
+        <Icon name="close" />
+      </button>
+    </div>
+  );
+}
+
+export function Composer({ room, me, intent, onIntent, handle }: Props) {
+  const actions = useActions();
+  const [text, setText] = useState(drafts.get(room.name) ?? "");
+  const field = useRef<HTMLTextAreaElement>(null);
+  const length = [...text].length;
+
+  useImperativeHandle(handle, () => ({ rewrite: (rewritten: string) => setText(rewritten) }), []);
+  useEffect(() => {
+    if (intent?.type === "edit") setText(intent.message.text ?? "");
+    if (intent !== null) field.current?.focus();
+  }, [intent]);
+  useEffect(() => {
+    if (intent?.type !== "edit") drafts.set(room.name, text);
+  }, [text]);
+  useEffect(() => {
+    if (matchMedia("(hover: hover)").matches) field.current?.focus(); // not on a phone: its keyboard would cover the room
+  }, []);
+  useLayoutEffect(() => {
+    if (field.current === null) return;
+    field.current.style.height = "auto";
+    field.current.style.height = `${field.current.scrollHeight}px`;
+  }, [text]);
+
+  const cancel = () => {
+    if (intent?.type === "edit") setText("");
+    onIntent(null);
+  };
+
+  const submit = () => {
+    const written = text.trim();
+    if (written === "") return;
+    if (intent?.type === "edit") {
+      const { epoch, offset } = intent.message;
+      if (written !== intent.message.text) actions.edit(room.name, { epoch, offset }, written);
+    } else {
+      const target = intent && { epoch: intent.message.epoch, offset: intent.message.offset };
+      actions.post(room.name, written, target);
+    }
+    setText("");
+    onIntent(null);
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      submit();
+    } else if (event.key === "Escape" && intent !== null) {
+      event.stopPropagation();
+      cancel();
+    } else if (event.key === "ArrowUp" && text === "" && intent === null) {
+      const message = lastOwn(room, me);
+      if (message === undefined) return;
+      event.preventDefault();
+      onIntent({ type: "edit", message });
+    }
+  };
+
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      {intent !== null && <IntentBar intent={intent} onCancel={cancel} />}
+      <div class="field">
+        <textarea
+          ref={field}
+          rows={1}
+          value={text}
+          dir="auto"
+          placeholder={`Message #${room.name}`}
+          aria-label={intent?.type === "edit" ? "Edit the message" : `Message to ${room.name}`}
+          enterkeyhint="send"
+          data-testid="composer"
+          onInput={(event) => {
+            setText(event.currentTarget.value);
+            if (event.currentTarget.value !== "") actions.typed(room.name);
+          }}
+          onKeyDown={onKeyDown}
+        />
+        {length > WARN_AT && (
+          <span class={length > MOST ? "error" : "quiet"} role="status">
+            {length} of {MOST}
+          </span>
+        )}
+        <button
+          type="submit"
+          class="primary send"
+          aria-label={intent?.type === "edit" ? "Save" : "Send"}
+          disabled={text.trim() === ""}
+          data-testid="send"
+        >
+          <Icon name={intent?.type === "edit" ? "check" : "send"} />
+        </button>
+      </div>
+    </form>
+  );
+}
