@@ -74,11 +74,16 @@ def upgrade(head: Head, settings: Settings, *, draining: bool, full: Callable[[s
     """
     check_origin(head, settings)
     session = identify(head, settings)
+    check_room(session, draining=draining, full=full)
+    return session
+
+
+def check_room(session: Session, *, draining: bool, full: Callable[[str], bool]) -> None:
+    """Raise Refused (503) where one who has a session may not connect at present."""
     if draining:
         raise Refused("draining")
     if full(session.user.id):
         raise Refused("full")
-    return session
 
 
 def capacity(settings: Settings, descriptors: int) -> int:

@@ -18,7 +18,6 @@ DESCRIPTION: Final = (
     "The REST side of a chat that exists twice, on FastAPI and on Flask, and answers the same on both. "
     "Messages are written and received over the WebSocket at `/ws`; see docs/protocol.md."
 )
-INFO: Final = {"title": TITLE, "version": VERSION, "description": DESCRIPTION}
 TAGS: Final = (
     {"name": "session", "description": "Who somebody is."},
     {"name": "rooms", "description": "What is said, and who is there."},
