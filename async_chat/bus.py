@@ -48,9 +48,6 @@ class Bus:
         self._redis = connect(settings, ANSWER_TIMEOUT)
         self._commits = Commits(self.run, settings, metrics)
 
-    async def start(self) -> None:
-        """Begin to commit: here the first command does."""
-
     async def stop(self) -> None:
         """Let Redis go."""
         await self._commits.stop()

@@ -74,7 +74,7 @@ class Hub:
         """The number of connections."""
         return len(self._registry.connections)
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begin to tick and to fill gaps."""
         self._tasks = [asyncio.create_task(self._tick_forever()), asyncio.create_task(self._fill_forever())]
 

@@ -34,9 +34,8 @@ class Runtime:
         relay = Relay(bus, settings, metrics)
         return cls(settings, metrics, bus, relay, Hub(bus, relay, settings, metrics))
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begin to work: to be called in the process, and the event loop, that serves."""
-        await self.bus.start()
         self.hub.start()
         self.relay.start(self.hub)
 

@@ -48,10 +48,6 @@ class Bus:
         self._redis = connect(settings, ANSWER_TIMEOUT)
         self._commits = Commits(self.run, settings, metrics)
 
-    def start(self) -> None:
-        """Begin to commit."""
-        self._commits.start()
-
     def stop(self) -> None:
         """Let Redis go."""
         self._commits.stop()

@@ -45,8 +45,8 @@ class Commits:
         self._history = settings.history
         self._metrics = metrics
         self._waiting: list[list[Ticket]] = [[] for _ in range(settings.shards)]
-        self._wanted = [threading.Condition() for _ in range(settings.shards)]  # each guards its list in _waiting
-        self._committers: list[threading.Thread] = []
+        self._wanted = [threading.Condition() for _ in range(settings.shards)]  # each guards its shard of both
+        self._committers: dict[int, threading.Thread] = {}
         self._stopped = False
 
     def start(self) -> None:
@@ -64,7 +64,7 @@ class Commits:
         for wanted in self._wanted:
             with wanted:
                 wanted.notify()
-        for committer in self._committers:
+        for committer in self._committers.values():
             committer.join(COMMIT_TIMEOUT)
 
     def commit(self, shard: int, write: Write) -> Outcome:
@@ -72,6 +72,9 @@ class Commits:
         ticket = Ticket(write)
         with self._wanted[shard]:
             self._waiting[shard].append(ticket)
+            if shard not in self._committers:
+                self._committers[shard] = threading.Thread(target=self._commit_waiting, args=(shard,), daemon=True)
+                self._committers[shard].start()
             self._wanted[shard].notify()
         return ticket.wait(COMMIT_TIMEOUT)
 

@@ -35,7 +35,6 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to work: to be called in the process that serves, after the fork."""
-        self.bus.start()
         self.hub.start()
         self.relay.start(self.hub)
 
