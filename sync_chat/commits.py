@@ -49,15 +49,6 @@ class Commits:
         self._committers: dict[int, threading.Thread] = {}
         self._stopped = False
 
-    def start(self) -> None:
-        """Start a committer per shard."""
-        for shard in range(len(self._waiting)):
-            committer = threading.Thread(
-                target=self._commit_waiting, args=(shard,), name=f"commit-{shard}", daemon=True
-            )
-            committer.start()
-            self._committers.append(committer)
-
     def stop(self) -> None:
         """Let the batches under way end."""
         self._stopped = True
