@@ -107,7 +107,7 @@ def build_rest(runtime: Runtime) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await runtime.start()
+        runtime.start()
         yield
         await runtime.stop()
 
