@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from async_chat import routes
 from async_chat.runtime import Runtime
@@ -76,7 +77,9 @@ class Application:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._rest = build_rest(runtime)
+        # As gunicorn does by itself: the same variable, the same default. Sockets have no use for it.
+        proxies = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+        self._rest: Any = ProxyHeadersMiddleware(cast(Any, build_rest(runtime)), proxies)
         self._socket = endpoint(runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

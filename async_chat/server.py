@@ -66,6 +66,7 @@ def serve(settings: Settings, listener: socket) -> None:
         timeout_worker_healthcheck=30,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
     )
     if settings.workers == 1:

@@ -1,0 +1,45 @@
+"""``GET /ws``: who may not come in gets an HTTP status before the upgrade, who may gets a connection.
+
+flask-sock shakes hands before its handler runs, so admission is a hook of the request before that.
+"""
+
+from flask import Flask, g, request
+from flask_sock import Sock
+from simple_websocket import Server
+
+from chat_core import admission
+from chat_core.admission import Head
+from chat_core.problems import Refused
+from chat_core.sessions import Session
+from sync_chat.connection import Connection
+from sync_chat.outbox import Outbox
+from sync_chat.runtime import Runtime
+from sync_chat.ws_protocol import server_options
+
+
+def mount(app: Flask, runtime: Runtime) -> None:
+    """Put the socket of ``runtime`` at ``/ws`` of ``app``; a Refused is left to the application's handler."""
+
+    def admit() -> None:
+        if request.endpoint != serve.__name__:
+            return
+        try:
+            g.session = _admit(runtime)
+        except Refused as refused:
+            runtime.metrics.handshakes.labels(refused.slug).inc()
+            raise
+        g.outbox = Outbox(request.environ, runtime.settings.outbox_hard)
+
+    def serve(ws: Server) -> None:
+        runtime.metrics.handshakes.labels("accepted").inc()
+        Connection(g.session, g.outbox, runtime.bus, runtime.hub, runtime.settings, runtime.metrics).serve(ws)
+
+    app.before_request(admit)
+    app.config["SOCK_SERVER_OPTIONS"] = server_options(runtime.settings.max_frame)
+    Sock(app).route("/ws")(serve)
+
+
+def _admit(runtime: Runtime) -> Session:
+    headers = request.headers
+    head = Head(headers.get("Host"), headers.get("Origin"), headers.get("Cookie"), headers.get("Authorization"))
+    return admission.upgrade(head, runtime.settings, draining=runtime.hub.draining, full=runtime.hub.full)
