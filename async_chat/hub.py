@@ -149,7 +149,7 @@ class Hub:
         written = 0
         async with self._flushing:
             for room in list(rooms):
-                if flush := room.take():
+                while flush := room.take(self._settings.max_batch):
                     written = await self._write(flush, written)
                 self._settle(room)
 

@@ -128,12 +128,16 @@ class Room(Generic[C]):
             self._received = block.last
         return None
 
-    def take(self) -> Flush[C] | None:
-        """Advance ``top`` over what is pending, and return it with those who are to get it; None if nothing is."""
+    def take(self, most: int = 0) -> Flush[C] | None:
+        """Advance ``top`` over what is pending, and return it with those who are to get it; None if nothing is.
+
+        Not over more than ``most`` entries, where that is not 0.
+        """
         if not self._pending:
             return None
-        payloads, self._pending = self._pending, []
-        self.top = self._received
+        most = most or len(self._pending)
+        payloads, self._pending = self._pending[:most], self._pending[most:]
+        self.top = self._received - len(self._pending)
         self._tail.extend(payloads)
         if self._snapshot is None:
             self._snapshot = tuple(self.members)

@@ -40,6 +40,7 @@ class Settings:
     max_text: int = 4000
     max_frame: int = 64 * 1024
     history: int = 10_000
+    max_batch: int = 0
     outbox_soft: int = 64 * 1024
     outbox_hard: int = 1024 * 1024
     ping_interval: float = 20.0
@@ -81,6 +82,7 @@ def read(backend: BackendName, environment: Mapping[str, str]) -> Settings:
         max_text=source.integer("CHAT_MAX_TEXT", 4000, 1, 100_000),
         max_frame=source.integer("CHAT_MAX_FRAME", 64 * 1024, 1024, 16 * 1024 * 1024),
         history=source.integer("CHAT_HISTORY", 10_000, 1, 10_000_000),
+        max_batch=source.integer("CHAT_MAX_BATCH", 0, 0, 1_000_000),
         outbox_soft=source.integer("CHAT_OUTBOX_SOFT", 64 * 1024, 1024, 1 << 30),
         outbox_hard=source.integer("CHAT_OUTBOX_HARD", 1024 * 1024, 1024, 1 << 30),
         ping_interval=source.number("CHAT_PING_INTERVAL", 20.0, 0.1),

@@ -168,12 +168,14 @@ class Hub:
     def _flush(self, rooms: Iterable[Room[Member]]) -> None:
         with self._flushing:
             for room in list(rooms):
-                with self._lock:
-                    flush = room.take()
-                if flush:
+                while flush := self._take(room):
                     self._write(flush)
                 with self._lock:
                     self._settle(room)
+
+    def _take(self, room: Room[Member]) -> Flush[Member] | None:
+        with self._lock:
+            return room.take(self._settings.max_batch)
 
     def _write(self, flush: Flush[Member]) -> None:
         """Give each member the same bytes."""
