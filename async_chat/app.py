@@ -39,7 +39,7 @@ class ChatRequest(Request):
             async for chunk in self.stream():
                 body += chunk
                 if len(body) > limit:
-                    raise Refused("too_large", f"a body has at most {limit} bytes")
+                    raise Refused("too_large")
             self._body = bytes(body)
         return self._body
 

@@ -260,8 +260,8 @@ _METHODS: Final = _methods()
 
 def unrouted(code: int, path: str) -> Answer:
     """Return the answer where a framework gave up on a request with status ``code``: mostly 404 or 405."""
-    if code == 413:
-        return problem("too_large")
+    if code in (413, 500):
+        return problem("too_large" if code == 413 else "internal")
     if code not in (404, 405):
         return status(code)
     for pattern, taken in _METHODS.items():

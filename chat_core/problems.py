@@ -57,6 +57,7 @@ def _retry_after(seconds: float) -> tuple[tuple[str, str], ...]:
 
 PROBLEMS: Final[dict[str, Kind]] = {
     "malformed": Kind(400, "Malformed request", "the body is not a JSON object"),
+    "bad_handshake": Kind(400, "Bad handshake", "this is not a WebSocket handshake of version 13"),
     "unauthorized": Kind(
         401,
         "No valid session",
