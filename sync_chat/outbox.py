@@ -35,6 +35,7 @@ class Outbox:
         "_aborted",
         "_backlog",
         "_closing",
+        "_ended",
         "_hard",
         "_lock",
         "_nonblocking",
@@ -56,6 +57,7 @@ class Outbox:
         self._backlog: deque[bytes | memoryview] | None = None
         self._closing = False
         self._aborted = False
+        self._ended = False
         self._watched = False
         self.upgraded = False
         self.queued = 0  # bytes that the kernel has not taken yet
@@ -133,7 +135,7 @@ class Outbox:
                 if not self._closing:
                     return data
         with self._lock:
-            self._closing = True
+            self._closing = self._ended = True
         return b""
 
     def fileno(self) -> int:
@@ -166,8 +168,11 @@ class Outbox:
         peer; the flusher ends the wait when the peer does not.
         """
         self.close(disconnects.INTERNAL)  # for a handler that ended and closed nothing
-        self.recv(65536)
-        self.abort(disconnects.LOST)
+        if not self._ended:
+            self.recv(65536)
+        with self._lock:
+            self._aborted = True
+            self._drop_backlog()
         if self._watched:
             flusher.forget(self)
 
