@@ -1,6 +1,7 @@
 """gunicorn, as this application needs it: our workers on one listener, with time to drain."""
 
 import logging
+import os
 from socket import socket
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def _options(self) -> dict[str, object]:
         settings = self._settings
         return {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{os.dup(self._listener.fileno())}",  # gunicorn closes the one that it is given
             "workers": settings.workers,
             "worker_class": WORKERS[settings.worker],
             "threads": settings.threads,
