@@ -6,6 +6,7 @@ import { defineConfig } from "vitest/config";
 
 const BACKEND = "http://127.0.0.1:8001";
 const REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg";
+const NO_IMAGE = "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27/%3E";
 
 /** Put the libraries of the API pages (public/docs/) beside them, so that no page asks another origin for anything. */
 function apiPages(): Plugin {
@@ -23,7 +24,7 @@ function apiPages(): Plugin {
       copyFileSync(find(`redoc/bundles/${licence}`), resolve(into, licence));
       const redoc = readFileSync(find("redoc/bundles/redoc.standalone.js"), "utf8");
       if (!redoc.includes(REDOC_LOGO)) throw new Error(`redoc does not name ${REDOC_LOGO} any more: see what it loads now`);
-      writeFileSync(resolve(into, "redoc.standalone.js"), redoc.replaceAll(REDOC_LOGO, "/icon.svg"));
+      writeFileSync(resolve(into, "redoc.standalone.js"), redoc.replaceAll(REDOC_LOGO, NO_IMAGE));
     },
   };
 }

@@ -132,6 +132,8 @@ describe("what is said of oneself", () => {
     const world = live(3);
     for (let i = 0; i < 10; i++) world.on({ type: "typed", room: ROOM, at: world.now }).wait(0.5);
     expect(world.taken("typing")).toHaveLength(2);
+    world.post("a").on({ type: "typed", room: ROOM, at: world.now });
+    expect(world.taken("typing")).toHaveLength(1);
   });
 
   test("degraded and restored are shown", () => {

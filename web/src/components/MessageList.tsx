@@ -38,6 +38,8 @@ export class MessageList extends Component<Props, ListState> {
   override state: ListState = { active: null, flashing: null, atBottom: true };
   readonly #box = createRef<HTMLDivElement>();
   #observer: ResizeObserver | null = null;
+  /** The scroll position as last set or reported: if it is another by now, the person has scrolled meanwhile. */
+  #top = 0;
   /** A quoted message that is being loaded, page by page. */
   #seeking: Position | null = null;
 
@@ -48,7 +50,7 @@ export class MessageList extends Component<Props, ListState> {
   override componentDidMount(): void {
     this.#stick();
     this.#actions.viewed(true);
-    this.#observer = new ResizeObserver(() => this.state.atBottom && this.#stick());
+    this.#observer = new ResizeObserver(() => this.#isSticking() && this.#stick());
     for (const element of [this.#box.current, this.#box.current?.firstElementChild]) {
       if (element) this.#observer.observe(element);
     }
@@ -60,7 +62,7 @@ export class MessageList extends Component<Props, ListState> {
 
   override getSnapshotBeforeUpdate(): Anchor {
     const box = this.#box.current;
-    if (box === null || this.state.atBottom) return null;
+    if (box === null || this.#isSticking()) return null;
     const { top } = box.getBoundingClientRect();
     for (const row of box.querySelectorAll<HTMLElement>("[data-key]")) {
       const bounds = row.getBoundingClientRect();
@@ -74,7 +76,7 @@ export class MessageList extends Component<Props, ListState> {
     const posted = posts(room).at(-1);
     if (posted !== undefined && posted.id !== posts(before.room).at(-1)?.id && posted.progress !== "failed") {
       this.#toBottom();
-    } else if (this.state.atBottom) {
+    } else if (this.#isSticking()) {
       this.#stick();
     } else if (anchor !== null && before.room.messages !== room.messages) {
       const row = this.#row(anchor.key);
@@ -87,9 +89,16 @@ export class MessageList extends Component<Props, ListState> {
     return this.#box.current?.querySelector<HTMLElement>(`[data-key="${key}"]`) ?? null;
   }
 
+  #isSticking(): boolean {
+    const top = this.#box.current?.scrollTop ?? 0;
+    return this.state.atBottom && top >= this.#top - 1;
+  }
+
   #stick(): void {
     const box = this.#box.current;
-    if (box) box.scrollTop = box.scrollHeight;
+    if (box === null) return;
+    box.scrollTop = box.scrollHeight;
+    this.#top = box.scrollTop;
   }
 
   readonly #toBottom = () => {
@@ -105,6 +114,7 @@ export class MessageList extends Component<Props, ListState> {
   readonly #onScroll = () => {
     const box = this.#box.current;
     if (box === null) return;
+    this.#top = box.scrollTop;
     this.#setAtBottom(box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_BOTTOM);
     if (box.scrollTop < NEAR_TOP) this.#actions.older(this.props.room.name);
   };

@@ -141,40 +141,42 @@ export class MessageRow extends Component<Props, { confirming: boolean }> {
     const own = message.user.id === me.id;
     const mine = new Map(reactions(message, pending, me).map(([emoji, , on]) => [emoji, on]));
     return (
-      <div class="tools" role="toolbar" aria-label="Message">
-        {QUICK.map((emoji, i) => (
-          <button
-            key={emoji}
-            type="button"
-            class="plain emoji"
-            aria-label={`React with ${emoji}`}
-            aria-pressed={mine.get(emoji) ?? false}
-            data-testid={`react-${i + 1}`}
-            onClick={() => this.#react(emoji, !mine.get(emoji))}
-          >
-            {emoji}
+      <div class="tools-track">
+        <div class="tools" role="toolbar" aria-label="Message">
+          {QUICK.map((emoji, i) => (
+            <button
+              key={emoji}
+              type="button"
+              class="plain emoji"
+              aria-label={`React with ${emoji}`}
+              aria-pressed={mine.get(emoji) ?? false}
+              data-testid={`react-${i + 1}`}
+              onClick={() => this.#react(emoji, !mine.get(emoji))}
+            >
+              {emoji}
+            </button>
+          ))}
+          <button type="button" class="plain" aria-label="Reply" title="Reply" data-testid="reply" onClick={() => onReply(message)}>
+            <Icon name="reply" />
           </button>
-        ))}
-        <button type="button" class="plain" aria-label="Reply" title="Reply" data-testid="reply" onClick={() => onReply(message)}>
-          <Icon name="reply" />
-        </button>
-        {own && (
-          <button type="button" class="plain" aria-label="Edit" title="Edit" data-testid="edit" onClick={() => onEdit(message)}>
-            <Icon name="edit" />
-          </button>
-        )}
-        {own && (
-          <button
-            type="button"
-            class="plain"
-            aria-label="Delete"
-            title="Delete"
-            data-testid="delete"
-            onClick={() => this.#confirm(true)}
-          >
-            <Icon name="delete" />
-          </button>
-        )}
+          {own && (
+            <button type="button" class="plain" aria-label="Edit" title="Edit" data-testid="edit" onClick={() => onEdit(message)}>
+              <Icon name="edit" />
+            </button>
+          )}
+          {own && (
+            <button
+              type="button"
+              class="plain"
+              aria-label="Delete"
+              title="Delete"
+              data-testid="delete"
+              onClick={() => this.#confirm(true)}
+            >
+              <Icon name="delete" />
+            </button>
+          )}
+        </div>
       </div>
     );
   }

@@ -3,7 +3,7 @@
 import { discard, retry } from "./outbox";
 import * as reconnect from "./reconnect";
 import { enter, inRoom, leave, lose, select } from "./rooms";
-import type { Event, Room, State } from "./types";
+import type { Act, Event, Room, State } from "./types";
 
 /** Seconds between two "is writing" of one's own. */
 const TYPING_EVERY = 3;
@@ -19,6 +19,12 @@ function restore(state: State, { rooms, acts, author }: Restored): State {
 function type(room: Room, at: number): Room {
   if (at - room.typed.sentAt < TYPING_EVERY) return room;
   return { ...room, typed: { ...room.typed, wanted: true } };
+}
+
+/** With a post, writing has ended in the eyes of the others: the next letter is news. */
+function act(room: Room, done: Act): Room {
+  const typed = done.type === "post" ? { wanted: false, sentAt: 0 } : room.typed;
+  return { ...room, acts: [...room.acts, done], typed };
 }
 
 function setOnline(state: State, online: boolean, at: number): State {
@@ -47,7 +53,7 @@ export function reducePerson(state: State, event: PersonEvent): State {
     case "rejoined":
       return inRoom(state, event.room, (room) => ({ ...room, membership: "out", joinAt: 0, refusal: null }));
     case "did":
-      return inRoom(state, event.room, (room) => ({ ...room, acts: [...room.acts, event.act] }));
+      return inRoom(state, event.room, (room) => act(room, event.act));
     case "retried":
       return inRoom(state, event.room, (room) => retry(room, event.id, event.fresh, event.at));
     case "discarded":
