@@ -94,6 +94,8 @@ class Hub:
         """``connection`` is open."""
         self._registry.add(connection)
         self._metrics.connected()
+        if not self._relay.delivering:
+            self._signal([Signal(codec.push("notice", notice="degraded"), (connection,))])
 
     def remove(self, connection: Member, rooms: Sequence[str]) -> None:
         """``connection`` is closed, and with it its membership of ``rooms``."""
