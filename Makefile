@@ -46,7 +46,8 @@ unit: $(REDIS)
 
 lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upgrade also renews what pyproject.toml leaves open)
 	$(RUN) pip install --quiet uv==0.13.9
-	$(COMPILE) --group dev -o requirements.lock pyproject.toml
+	$(COMPILE) --group stack --group dev -o requirements.lock pyproject.toml
+	$(COMPILE) -o requirements-server.lock pyproject.toml
 	$(COMPILE) --group redis --no-deps -o requirements-redis.lock
 
 COMPILE = $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
