@@ -64,7 +64,11 @@ EXAMPLES: Final[dict[str, Any]] = {
 
 
 def complete(document: Json) -> Json:
-    """Add to a framework's ``document`` what it cannot know, and return it."""
+    """Add to a framework's ``document`` what it cannot know, and return it.
+
+    ``"default": null`` goes: FastAPI leaves it out, flask-openapi3 does not, and it says nothing.
+    """
+    _drop_null_defaults(document)
     document["tags"] = [dict(tag) for tag in TAGS]
     components = document.setdefault("components", {})
     components["securitySchemes"] = {
@@ -78,6 +82,16 @@ def complete(document: Json) -> Json:
         for described in methods.values():
             _complete_operation(described, OPERATIONS[described["operationId"]])
     return document
+
+
+def _drop_null_defaults(part: Any) -> None:
+    if isinstance(part, dict):
+        if part.get("default", ...) is None:
+            del part["default"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for item in part:
+            _drop_null_defaults(item)
 
 
 def _add_problem_model(schemas: Json) -> None:
