@@ -1,0 +1,120 @@
+"""One suite for every way to run a backend. It speaks HTTP and WebSocket and knows nothing of what is behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from stack.backends import Backend
+from tests.wire.client import Chat, Position, place
+from tests.wire.people import Person, http_client, fresh_room, sign_in
+from tests.wire.raw import RawPeer
+from tests.wire.servers import Servers, Site, site_of
+
+PROFILES = ("async", "async-portable", "sync", "sync-gevent")
+PAIRINGS = ("async+sync", "sync+async")
+
+Enter = Callable[..., Awaitable[Chat]]
+Fill = Callable[[str, list[str]], Awaitable[Position]]
+Dial = Callable[..., Awaitable[RawPeer]]
+SignIn = Callable[..., Person]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What the servers wrote is judged when all else is done."""
+    items.sort(key=lambda item: item.path.name == "test_logs.py" and item.path.parent.name == "conformance")
+
+
+@pytest.fixture(scope="session", params=[*PROFILES, *PAIRINGS])
+def site(request: pytest.FixtureRequest, servers: Servers) -> Site:
+    """Where a test takes place. Rooms and people are the test's own; the servers are not."""
+    return site_of(servers, request.param)
+
+
+@pytest.fixture(scope="session", params=PROFILES)
+def lone(request: pytest.FixtureRequest, servers: Servers) -> Backend:
+    """One backend, for what a second could not change."""
+    return servers.backend(request.param)
+
+
+@pytest.fixture
+def room() -> str:
+    """The name of a room that nobody has seen yet."""
+    return fresh_room()
+
+
+@pytest.fixture
+def sign_in_at(http: httpx.Client) -> SignIn:
+    """Begin a session at a backend as a new user."""
+
+    def begin(backend: Backend, name: str = "Ada") -> Person:
+        return sign_in(http, backend.url, name)
+
+    return begin
+
+
+@pytest_asyncio.fixture
+async def enter(http: httpx.Client) -> AsyncIterator[Enter]:
+    """Open a connection to a backend, as a new user or as ``person``, and join a room if one is named.
+
+    All are closed at the end, and then every frame that any of them received must have been as described.
+    """
+    opened: list[Chat] = []
+
+    async def connect(
+        backend: Backend, room: str | None = None, *, person: Person | None = None, name: str = "Ada", **options: Any
+    ) -> Chat:
+        person = person or sign_in(http, backend.url, name)
+        chat = await Chat.connect(backend.ws_url, person.token, **options)
+        opened.append(chat)
+        if room:
+            await chat.join(room)
+        return chat
+
+    yield connect
+    for chat in opened:
+        await chat.close()
+
+
+@pytest_asyncio.fixture
+async def fill(site: Site, enter: Enter) -> Fill:
+    """Post texts to a room as ten people at once, on both backends, and return the last position."""
+
+    async def post_all(room: str, texts: list[str]) -> Position:
+        crowd = [await enter(backend, room, name="Crowd") for backend in (site.here, site.there) * 5]
+
+        async def speak(chat: Chat, own: list[str]) -> Position:
+            return place([await chat.post(room, text) for text in own][-1])
+
+        ends = await asyncio.gather(*(speak(chat, texts[start::10]) for start, chat in enumerate(crowd)))
+        for chat in crowd:
+            await chat.result("leave", room=room)
+        return max(ends, key=lambda end: end.offset)
+
+    return post_all
+
+
+@pytest_asyncio.fixture
+async def dial(http: httpx.Client) -> AsyncIterator[Dial]:
+    """Open a WebSocket that follows no rules, as a new user or as ``person``."""
+    opened: list[RawPeer] = []
+
+    async def connect(backend: Backend, *, person: Person | None = None) -> RawPeer:
+        person = person or sign_in(http, backend.url, "Mallory")
+        opened.append(await RawPeer.open(backend.ws_url, person.token))
+        return opened[-1]
+
+    yield connect
+    for peer in opened:
+        await peer.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    """A client for REST that keeps cookies, as a browser does."""
+    with http_client(cookies=True) as client:
+        yield client
