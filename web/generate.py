@@ -1,4 +1,4 @@
-"""Write ``src/protocol.ts``: the wire of ``chat_core/frames.py`` and the close codes of ``chat_core/disconnects.py``.
+"""Write ``src/protocol.ts``: the socket's frames, its close codes and what the client reads over REST.
 
 ``python -m web.generate`` writes the file, ``python -m web.generate --check`` exits with 1 where it has drifted. What
 Pydantic emits for our models is a dozen forms of JSON Schema; walking them here keeps the docstrings, the order of the
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from chat_core import disconnects, frames
+from chat_core import api, disconnects, frames
 
 TARGET: Final = Path(__file__).parent / "src" / "protocol.ts"
 UNIONS: Final[dict[str, Any]] = {
@@ -21,14 +21,23 @@ UNIONS: Final[dict[str, Any]] = {
     "AnyPush": frames.AnyPush,
 }
 PRIMITIVES: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
-PARTS: Final[tuple[type[BaseModel], ...]] = tuple(
+FRAMES: Final[tuple[type[BaseModel], ...]] = tuple(
     kind
     for kind in vars(frames).values()
     if isinstance(kind, type) and issubclass(kind, frames.Frame) and kind is not frames.Frame
 )
+DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (
+    api.CurrentSession,
+    api.IssuedSession,
+    api.Room,
+    api.Rooms,
+    api.MessagePage,
+    api.Twin,
+    api.About,
+)
 
 HEADER = """\
-// Generated from chat_core/frames.py and chat_core/disconnects.py by `python -m web.generate`. Do not edit.
+// Generated from frames, disconnects and api of chat_core by `python -m web.generate`. Do not edit.
 // A field with `?` may be absent; what a client sends may leave it out.
 """
 
@@ -66,11 +75,11 @@ def interface(model: type[BaseModel]) -> str:
     schema = model.model_json_schema()
     required = set(schema.get("required", ()))
     (base,) = model.__bases__
-    inherited = base.model_fields if base in PARTS else {}
+    inherited = base.model_fields if base in (*FRAMES, *DOCUMENTS) else {}
     lines = [
         f"{comment(field.get('description'), '  ')}  {key}{'' if key in required else '?'}: {type_of(field)};\n"
         for key, field in sorted(schema.get("properties", {}).items(), key=lambda item: item[0] != "type")
-        if key not in inherited
+        if key not in inherited or key in model.__annotations__
     ]
     head = f"{comment(model.__doc__)}export interface {model.__name__}"
     if inherited:
@@ -98,7 +107,7 @@ def protocol() -> str:
     """Return the whole text of ``protocol.ts``."""
     unions = [union(name, TypeAdapter(form).json_schema()) for name, form in UNIONS.items()]
     pattern = f"{comment('What a room may be called.')}export const ROOM_PATTERN = /{frames.ROOM_PATTERN}/;\n"
-    text = "\n".join([HEADER, pattern, close_codes(), *map(interface, PARTS), *unions])
+    text = "\n".join([HEADER, pattern, close_codes(), *map(interface, FRAMES), *unions, *map(interface, DOCUMENTS)])
     entries = type_of(TypeAdapter(frames.AnyEntry).json_schema())
     return text.replace(f"({entries})[]", "AnyEntry[]")
 

@@ -1,32 +1,6 @@
 /** The REST calls of the client. Every failure is an ApiError; its status is 0 where no answer came. */
 
-import type { Message, User } from "./protocol";
-
-export interface Session {
-  user: User;
-  expires_at: number;
-}
-
-export interface RoomListing {
-  name: string;
-  /** Seconds since 1970. */
-  active_at: number;
-}
-
-export interface History {
-  room: string;
-  epoch: string;
-  messages: Message[];
-  more: boolean;
-}
-
-export interface About {
-  backend: "async" | "sync";
-  label: string;
-  /** `address` is ":port" on the page's own host, or an absolute URL. */
-  twin: { label: string; address: string } | null;
-  version: string;
-}
+import type { About, CurrentSession, IssuedSession, MessagePage, Rooms } from "./protocol";
 
 const PATIENCE_MS = 8000;
 
@@ -74,10 +48,10 @@ async function read<Result>(path: string, other: string | null): Promise<Result>
   }
 }
 
-export const getSession = (): Promise<Session> => call("GET", "/api/session");
-export const createSession = (name: string): Promise<Session> => call("POST", "/api/session", { name });
+export const getSession = (): Promise<CurrentSession> => call("GET", "/api/session");
+export const createSession = (name: string): Promise<IssuedSession> => call("POST", "/api/session", { name });
 export const deleteSession = (): Promise<void> => call("DELETE", "/api/session");
 export const getAbout = (): Promise<About> => call("GET", "/api/about");
-export const getRooms = (other: string | null): Promise<{ rooms: RoomListing[] }> => read("/api/rooms", other);
-export const getOlder = (room: string, before: number, other: string | null): Promise<History> =>
+export const getRooms = (other: string | null): Promise<Rooms> => read("/api/rooms", other);
+export const getOlder = (room: string, before: number, other: string | null): Promise<MessagePage> =>
   read(`/api/rooms/${encodeURIComponent(room)}/messages?before=${before}&limit=50`, other);

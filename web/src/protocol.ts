@@ -1,4 +1,4 @@
-// Generated from chat_core/frames.py and chat_core/disconnects.py by `python -m web.generate`. Do not edit.
+// Generated from frames, disconnects and api of chat_core by `python -m web.generate`. Do not edit.
 // A field with `?` may be absent; what a client sends may leave it out.
 
 /** What a room may be called. */
@@ -36,6 +36,7 @@ export interface User {
 
 /** What a client asks. */
 export interface Command {
+  type: string;
   /** chosen by the client, returned in the one reply */
   ref: number;
   /** 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit */
@@ -284,3 +285,54 @@ export type AnyPush =
   | ReadPush
   | Notice
   | Reply;
+
+/** Who the request is from. */
+export interface CurrentSession {
+  user: User;
+  moderator: boolean;
+  /** seconds since 1970 */
+  expires_at: number;
+}
+
+/** A new session. The token is also in the cookie; it goes into `Authorization: Bearer`, never into an address. */
+export interface IssuedSession extends CurrentSession {
+  token: string;
+}
+
+/** A room, and when something last happened in it. */
+export interface Room {
+  /** 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit */
+  name: string;
+  /** seconds since 1970, by the clock of Redis */
+  active_at: number;
+}
+
+/** The rooms, newest activity first. */
+export interface Rooms {
+  rooms: Room[];
+}
+
+/** Messages in the room's order. `more`: there are further ones in the direction that was asked for. */
+export interface MessagePage {
+  /** 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit */
+  room: string;
+  /** names one unbroken life of a room's log */
+  epoch: string;
+  messages: Message[];
+  more: boolean;
+}
+
+/** The same chat on the other backend. */
+export interface Twin {
+  label: string;
+  /** `:port` on the host of the page, or an absolute address */
+  address: string;
+}
+
+/** What answers here. */
+export interface About {
+  backend: "async" | "sync";
+  label: string;
+  twin: Twin | null;
+  version: string;
+}

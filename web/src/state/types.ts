@@ -1,7 +1,16 @@
 /** The state of the client, and everything that can happen to it. All times are seconds since 1970. */
 
-import type { About, RoomListing } from "../api";
-import type { AnyCommand, AnyPush, Members, Message, Position, User } from "../protocol";
+import type {
+  About,
+  AnyCommand,
+  AnyEntry,
+  AnyPush,
+  Members,
+  Message,
+  Position,
+  Room as RoomListing,
+  User,
+} from "../protocol";
 
 /** Something that this person asked for and the room's log does not show yet. */
 export type Act = Posting | Amendment;
@@ -84,7 +93,7 @@ export interface Room {
   readonly broken: boolean;
 }
 
-export type Change = Exclude<import("../protocol").AnyEntry, Message>;
+export type Change = Exclude<AnyEntry, Message>;
 
 /** Which server the socket goes to: the page's own, or its twin. */
 export type Side = "own" | "twin";
