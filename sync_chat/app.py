@@ -1,6 +1,7 @@
 """The application: REST and pages by Flask, sockets by flask-sock."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,8 @@ from sync_chat.runtime import Runtime
 from sync_chat.ws_protocol import server_options
 
 WEB: Final = Path(__file__).parent.parent / "web" / "dist"
+HANDSHAKE_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
+"""16 bytes in base64: wsproto answers any key."""
 
 
 class ChatRequest(Request):
@@ -170,6 +173,8 @@ def admit_socket() -> None:
     runtime = routes.running()
     settings, hub = runtime.settings, runtime.hub
     try:
+        if not HANDSHAKE_KEY.fullmatch(request.headers.get("Sec-WebSocket-Key", "")):
+            raise Refused("bad_handshake")
         g.session = admission.upgrade(routes.head(), settings, draining=hub.draining, full=hub.full)
     except Refused as refused:
         runtime.metrics.handshakes.labels(refused.slug).inc()
@@ -202,11 +207,13 @@ def on_http_error(error: HTTPException) -> Response:
 
 def on_no_socket(_: WebsocketMismatch) -> Response:
     """A WebSocket was asked for where there is none."""
+    routes.running().metrics.handshakes.labels("not_found").inc()
     return routes.respond(problems.problem("not_found"))
 
 
 def on_bad_handshake(_: RemoteProtocolError) -> Response:
-    """What asked for a WebSocket was no handshake."""
+    """What asked for a WebSocket was no handshake: wsproto says so when flask-sock tries."""
+    routes.running().metrics.handshakes.labels("bad_handshake").inc()
     return routes.respond(problems.problem("bad_handshake"))
 
 
