@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from flask_sock import Sock
 
 from chat_core import disconnects
@@ -26,11 +26,6 @@ def upgrade() -> None:
 @app.get("/healthz")
 def healthz() -> str:
     return "ok"
-
-
-@app.get("/short")
-def short() -> Response:
-    return Response("ok", headers={"Connection": "close"})
 
 
 @Sock(app).route("/ws")  # type: ignore[untyped-decorator]

@@ -34,6 +34,7 @@ def pair() -> Iterator[Pair]:
             with connection:
                 outbox = Outbox({"gunicorn.socket": connection, "HTTP_SEC_WEBSOCKET_EXTENSIONS": "x"}, 1 << 20)
                 yield outbox, peer
+                peer.close()
                 outbox.linger()
 
 
