@@ -128,8 +128,9 @@ class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
             threading.Thread(target=self.drain, name="drain", daemon=True).start()
 
     def is_parent_alive(self) -> bool:
-        """Say so; without an arbiter the worker is to stop, and drains as well."""
-        self.alive = self.alive and super().is_parent_alive()
+        """Say whether to go on: without an arbiter the worker is to stop, and drains as well."""
+        if not super().is_parent_alive():
+            self.alive = False  # never set to True: a signal may have come meanwhile
         return self.alive
 
     def handle(self, conn: TConn) -> Any:
