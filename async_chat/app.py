@@ -180,8 +180,8 @@ def add_pages(rest: FastAPI) -> None:
 
 
 def shape(settings: Settings, scope: Scope, receive: Receive, send: Send) -> tuple[Scope, Receive, Send]:
-    """Give every answer the common headers, and answer HEAD as GET without a body."""
-    head, path, bodiless = routes.head(Request(scope)), scope["path"], scope["method"] == "HEAD"
+    """Give every answer the common headers, and answer HEAD as GET: the server drops the body."""
+    head, path = routes.head(Request(scope)), scope["path"]
 
     async def send_shaped(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -190,11 +190,11 @@ def shape(settings: Settings, scope: Scope, receive: Receive, send: Send) -> tup
             kept = [item for item in message["headers"] if item[0].lower() not in names]
             fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in common]
             message = {**message, "headers": [*kept, *fields]}
-        elif bodiless and message["type"] == "http.response.body":
-            message = {**message, "body": b""}
         await send(message)
 
-    return ({**scope, "method": "GET"} if bodiless else scope), receive, send_shaped
+    if scope["method"] == "HEAD":
+        scope = {**scope, "method": "GET"}
+    return scope, receive, send_shaped
 
 
 async def on_refused(_: Request, error: Exception) -> Response:

@@ -45,8 +45,10 @@ class ChatRequest(Request):
         return ImmutableMultiDict(dict(super().args.items(multi=True)))
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
-        """Return the JSON object that the body is; raise Refused (415, 400) or what stands for 413."""
+        """Return the JSON object that the body is; raise Refused (413, 415, 400)."""
         body = self.get_data()
+        if len(body) > routes.running().settings.max_frame:
+            raise Refused("too_large")
         return answers.json_object(self.headers.get("Content-Type"), body)
 
 
@@ -80,7 +82,8 @@ def build(runtime: Runtime) -> Application:
         validation_error_model=problems.Problem,
         validation_error_callback=on_invalid,
     )
-    app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, MAX_CONTENT_LENGTH=runtime.settings.max_frame)
+    # One byte more than is taken: Werkzeug cuts a chunked body off at this length without saying so.
+    app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, MAX_CONTENT_LENGTH=runtime.settings.max_frame + 1)
     app.url_map.merge_slashes = False
     app.extensions.update(runtime=runtime, budgets=Budgets(runtime.settings))
     app.before_request(admit)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Response
 
 import async_chat.app
 import async_chat.runtime
@@ -53,10 +55,15 @@ def ask_async(method: str, path: str, headers: Mapping[str, str], body: bytes, s
 
 
 def ask_sync(method: str, path: str, headers: Mapping[str, str], body: bytes, scheme: str = "http") -> Answer:
-    client = sync_app().test_client(use_cookies=False)
-    with client.open(path, method=method, headers=dict(headers), data=body, base_url=f"{scheme}://{HOST}") as answer:
-        ours = {k.lower(): v for k, v in answer.headers.items() if k.lower() in OURS}
-        return Answer(answer.status_code, ours, answer.data)
+    environ = EnvironBuilder(
+        path, f"{scheme}://{HOST}", method=method, headers=list(headers.items()), data=body
+    ).get_environ()
+    if "Transfer-Encoding" in headers:  # as gunicorn gives it
+        del environ["CONTENT_LENGTH"]
+        environ["wsgi.input_terminated"] = True
+    answer = Response.from_app(sync_app(), environ, buffered=True)
+    ours = {name.lower(): value for name, value in answer.headers.items() if name.lower() in OURS}
+    return Answer(answer.status_code, ours, answer.data)
 
 
 def ask(method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
@@ -168,6 +175,18 @@ def test_what_cannot_be_done_is_the_same_problem(
     assert b"Traceback" not in answer.body
     for name, value in PROBLEMS[expected].headers:
         assert answer.headers[name.lower()] == value
+
+
+LIMIT = Settings("async", NOWHERE).max_frame
+
+
+@pytest.mark.parametrize(("size", "status"), [(LIMIT, 201), (LIMIT + 1, 413), (LIMIT + 2, 413), (3 * LIMIT, 413)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_is_taken_up_to_the_limit_however_it_is_sent(size: int, status: int, chunked: bool) -> None:
+    body = b'{"name": "Ada"}'.ljust(size)
+    headers = JSON | ({"Transfer-Encoding": "chunked"} if chunked else {})
+    assert ask_async("POST", "/api/session", headers, body).status == status
+    assert ask_sync("POST", "/api/session", headers, body).status == status
 
 
 def test_a_session_is_who_the_token_says() -> None:
