@@ -101,6 +101,7 @@ class Room(Generic[C]):
         self._received = 0
         self._pending: list[bytes] = []
         self._held: list[Block] = []
+        self._held_before = 0
         self._tail = Tail()
 
     @property
@@ -177,10 +178,16 @@ class Room(Generic[C]):
         return out
 
     def _resume(self) -> None:
+        """Take what was held. A block of another epoch parks the room again: which of the two is over is not known.
+
+        If it was held before the page was even asked for, it is known: the block's, or it would park the room for ever.
+        """
         self.parked = False
         held, self._held = self._held, []
-        for block in held:
-            self.receive(block)
+        for place, block in enumerate(held):
+            if place >= self._held_before or block.epoch == self.epoch:
+                self.receive(block)
+        self._held_before = len(self._held)
 
     def _hold(self, block: Block) -> None:
         if len(self._held) < MOST_HELD:
@@ -210,7 +217,10 @@ class Room(Generic[C]):
     def _open(self, page: Page) -> None:
         self.epoch, self.top, self._received = page.epoch, page.top, page.top
         self._tail.clear(page.top)
+        self._held_before = 0
         self._resume()
+        # There are no members yet, so what was held needs no flush, and none would come before the next entry.
+        self.take()
 
     def settle(self) -> list[tuple[C, Admission, list[bytes]]]:
         """Return the waiting connections whose time has come, as ``admit`` would have; call it after take and fill."""
