@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Response
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import async_chat.app
 import async_chat.runtime
@@ -61,9 +60,9 @@ def ask_sync(method: str, path: str, headers: Mapping[str, str], body: bytes, sc
     if "Transfer-Encoding" in headers:  # as gunicorn gives it
         del environ["CONTENT_LENGTH"]
         environ["wsgi.input_terminated"] = True
-    answer = Response.from_app(sync_app(), environ, buffered=True)
-    ours = {name.lower(): value for name, value in answer.headers.items() if name.lower() in OURS}
-    return Answer(answer.status_code, ours, answer.data)
+    body_parts, status, fields = run_wsgi_app(sync_app(), environ, buffered=True)
+    ours = {name.lower(): value for name, value in fields.items() if name.lower() in OURS}
+    return Answer(int(status.split()[0]), ours, b"".join(body_parts))
 
 
 def ask(method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
