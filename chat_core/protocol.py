@@ -70,7 +70,18 @@ Answer = Generator[Effect, Any, str | None]
 class Protocol:
     """The state of one conversation: who speaks, which rooms they joined, how much they may still ask."""
 
-    __slots__ = ("_max_text", "_moderator", "_moves", "_refusals", "_signals", "_writes", "asked", "rooms", "user")
+    __slots__ = (
+        "_max_frame",
+        "_max_text",
+        "_moderator",
+        "_moves",
+        "_refusals",
+        "_signals",
+        "_writes",
+        "asked",
+        "rooms",
+        "user",
+    )
 
     def __init__(self, user: User, settings: Settings, *, moderator: bool = False) -> None:
         self.user = user
@@ -78,6 +89,7 @@ class Protocol:
         self.asked = "none"
         """The type of the last command, as metrics count it."""
         self._moderator = moderator
+        self._max_frame = settings.max_frame
         self._max_text = settings.max_text
         self._refusals = 0
         rate = settings.command_rate
@@ -91,6 +103,9 @@ class Protocol:
         """Return the flow for one text frame, or for a binary one (None). ``now`` is in monotonic seconds."""
         if text is None:
             yield Close(disconnects.BINARY_FRAME)
+            return
+        if _larger(text, self._max_frame):
+            yield Close(disconnects.TOO_LARGE)
             return
         ref = None
         try:
@@ -203,6 +218,13 @@ class Protocol:
                 yield Send(codec.push("reset", room=room, epoch=last.epoch, offset=last.top))
                 return False
             page = following
+
+
+def _larger(text: str | bytes, limit: int) -> bool:
+    """Return whether a frame has more than ``limit`` bytes. Not every server counts bytes: some count characters."""
+    if isinstance(text, bytes):
+        return len(text) > limit
+    return len(text) * 4 > limit and len(text.encode()) > limit
 
 
 class _JoinReply:
