@@ -1,6 +1,7 @@
 """A WebSocket client that can be as wrong as it likes: it writes bytes and reads frames."""
 
 import asyncio
+import contextlib
 import json
 import os
 import struct
@@ -73,7 +74,6 @@ class RawPeer:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        self.pongs: list[bytes] = []
 
     @classmethod
     async def dial(cls, url: str) -> Self:
@@ -102,9 +102,10 @@ class RawPeer:
         """Send bytes."""
         self._writer.write(data)
 
-    async def drain(self) -> None:
-        """Wait until the kernel has taken most of what was written; the server may have stopped to read."""
-        await self._writer.drain()
+    def write_eof(self) -> None:
+        """Say that nothing more will be sent."""
+        with contextlib.suppress(OSError):  # the server was faster
+            self._writer.write_eof()
 
     def command(self, kind: str, ref: int = 1, **fields: Any) -> None:
         """Send a command in order."""
