@@ -74,8 +74,7 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
     const written = text.trim();
     if (written === "") return;
     if (intent?.type === "edit") {
-      const { epoch, offset } = intent.message;
-      if (written !== intent.message.text) actions.edit(room.name, { epoch, offset }, written);
+      if (written !== intent.message.text) actions.edit(intent.message, written);
     } else {
       const target = intent && { epoch: intent.message.epoch, offset: intent.message.offset };
       actions.post(room.name, written, target);

@@ -2,7 +2,7 @@ import type { User } from "../protocol";
 import type { Posting, Progress } from "../state/types";
 import { useActions } from "./actions";
 import { Avatar } from "./Person";
-import { Text, Time } from "./MessageRow";
+import { Text, Time } from "./Text";
 
 const WORDS: Record<Progress, string> = {
   queued: "Waiting to be sent",

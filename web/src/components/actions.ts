@@ -4,7 +4,8 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { deleteSession } from "../api";
 import { listRooms, loadOlder } from "../page";
-import type { Position } from "../protocol";
+import type { Message, Position } from "../protocol";
+import type { Amendment } from "../state/types";
 import { now, type Store } from "../store";
 
 /** A fresh id for an act. Not randomUUID: that is missing where the page comes over plain HTTP from another host. */
@@ -22,16 +23,20 @@ export class Actions {
     this.store.dispatch({ type: "did", room, act: { ...this.#act, type: "post", text, reply_to } });
   }
 
-  edit(room: string, target: Position, text: string): void {
-    this.store.dispatch({ type: "did", room, act: { ...this.#act, type: "edit", target, text } });
+  edit(message: Message, text: string): void {
+    this.#amend(message, (target) => ({ ...this.#act, type: "edit", target, text }));
   }
 
-  delete(room: string, target: Position): void {
-    this.store.dispatch({ type: "did", room, act: { ...this.#act, type: "delete", target } });
+  delete(message: Message): void {
+    this.#amend(message, (target) => ({ ...this.#act, type: "delete", target }));
   }
 
-  react(room: string, target: Position, emoji: string, on: boolean): void {
-    this.store.dispatch({ type: "did", room, act: { ...this.#act, type: "react", target, emoji, on } });
+  react(message: Message, emoji: string, on: boolean): void {
+    this.#amend(message, (target) => ({ ...this.#act, type: "react", target, emoji, on }));
+  }
+
+  #amend({ room, epoch, offset }: Message, act: (target: Position) => Amendment): void {
+    this.store.dispatch({ type: "did", room, act: act({ epoch, offset }) });
   }
 
   retry(room: string, id: string): void {
