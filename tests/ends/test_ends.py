@@ -1,6 +1,7 @@
 """What every server does with a connection's end, seen from the peer."""
 
 import contextlib
+import time
 
 import pytest
 
@@ -52,6 +53,21 @@ def test_what_may_not_be_sent_is_refused_with_its_code(
     frame = peer.receive()
     assert (frame.opcode, frame.code) == (CLOSE, code)
     assert server.kind == "portable" or peer.ended(CLOSE_TIMEOUT + 1)
+
+
+def test_refusal_is_not_overtaken_by_a_reset(server: Server) -> None:
+    """Who closes a socket with unread bytes resets it, and the peer may never see why it was refused."""
+    if server.kind == "portable":
+        pytest.skip("there the server closes at once, with what is unread")
+    peer = server.peer()
+    peer.socket.sendall(b"\x81\xff" + (1 << 20).to_bytes(8, "big") + b"\0" * 80_000)
+    frame = peer.receive()
+    assert (frame.opcode, frame.code) == (CLOSE, 1009)
+    for _ in range(20):
+        peer.socket.sendall(b"\0" * 20_000)
+        time.sleep(0.01)  # gives a reset the time to arrive
+    with pytest.raises(EOFError):
+        peer.receive()
 
 
 def test_garbage_ends_a_connection_without_a_traceback(server: Server) -> None:
