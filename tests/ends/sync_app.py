@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask, request
 from flask_sock import Sock
+from wsproto.utilities import RemoteProtocolError
 
 from chat_core import disconnects
 from sync_chat.outbox import Outbox
@@ -21,6 +22,12 @@ worker: Any = None
 def upgrade() -> None:
     if request.path == "/ws":
         request.environ["tandem.outbox"] = Outbox(request.environ, HARD)
+
+
+@app.errorhandler(RemoteProtocolError)
+def refuse(error: RemoteProtocolError) -> tuple[str, int]:
+    """Answer a handshake that is none, before anything was upgraded."""
+    return str(error), 400
 
 
 @app.get("/healthz")

@@ -1,6 +1,7 @@
 """What every server does with a connection's end, seen from the peer."""
 
 import contextlib
+import socket
 import time
 
 import pytest
@@ -53,6 +54,26 @@ def test_what_may_not_be_sent_is_refused_with_its_code(
     frame = peer.receive()
     assert (frame.opcode, frame.code) == (CLOSE, code)
     assert server.kind == "portable" or peer.ended(CLOSE_TIMEOUT + 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        ("GET /ws", "", b"400"),
+        ("GET /ws", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 8\r\n", b"400"),
+        ("GET /ws", f"X: {'x' * 9000}\r\n", b"431"),
+        (f"GET /ws?{'x' * 9000}", "", b"414"),
+    ],
+    ids=["no key", "old version", "long header", "long address"],
+)
+def test_handshake_that_is_none_gets_a_status(server: Server, line: str, headers: str, status: bytes) -> None:
+    if server.kind == "portable":
+        pytest.skip("there the server leaves some of these unanswered")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(
+            f"{line} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{headers}\r\n".encode()
+        )
+        assert client.recv(4096).split()[1] == status
 
 
 def test_refusal_is_not_overtaken_by_a_reset(server: Server) -> None:
