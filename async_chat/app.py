@@ -73,22 +73,26 @@ class ChatRoute(APIRoute):
 
 
 class Application:
-    """Sockets pass FastAPI by: its middleware would stay in memory with each connection."""
+    """REST and pages of one process through FastAPI; the socket passes it by.
+
+    FastAPI's middleware would stay in memory with each connection.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
+        self.rest = _build_rest(runtime)
         self._runtime = runtime
         # As gunicorn does by itself: the same variable, the same default. Sockets have no use for it.
         proxies = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
-        self._rest: Any = ProxyHeadersMiddleware(cast(Any, build_rest(runtime)), proxies)
+        self._proxied: Any = ProxyHeadersMiddleware(cast(Any, self.rest), proxies)
         self._socket = endpoint(runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         elif scope["type"] == "http":
-            await self._rest(*shape(self._runtime.settings, scope, receive, send))
+            await self._proxied(*_shape(self._runtime.settings, scope, receive, send))
         else:
-            await self._rest(scope, receive, send)
+            await self.rest(scope, receive, send)
 
     async def drain(self) -> None:
         """Let nobody in, and send everybody away; the server calls this before its own shutdown."""
@@ -105,7 +109,7 @@ def build(runtime: Runtime) -> Application:
     return Application(runtime)
 
 
-def build_rest(runtime: Runtime) -> FastAPI:
+def _build_rest(runtime: Runtime) -> FastAPI:
     """Return the REST side with its pages."""
 
     @asynccontextmanager
@@ -125,14 +129,14 @@ def build_rest(runtime: Runtime) -> FastAPI:
     )
     rest.state.runtime = runtime
     rest.state.budgets = Budgets(runtime.settings)
-    add_operations(rest)
-    add_pages(rest)
-    for error, handler in HANDLERS.items():
+    _add_operations(rest)
+    _add_pages(rest)
+    for error, handler in _HANDLERS.items():
         rest.add_exception_handler(error, handler)
     return rest
 
 
-def add_operations(rest: FastAPI) -> None:
+def _add_operations(rest: FastAPI) -> None:
     """Register the handler of each documented operation, and the document of them."""
     router = APIRouter(route_class=ChatRoute)
     for name, operation in api.OPERATIONS.items():
@@ -154,7 +158,7 @@ def add_operations(rest: FastAPI) -> None:
     rest.add_route(api.OPENAPI_PATH, lambda _: routes.respond(document))
 
 
-def add_pages(rest: FastAPI) -> None:
+def _add_pages(rest: FastAPI) -> None:
     """Register the built client: its pages by their addresses, everything else in it by path."""
     files = StaticFiles(directory=WEB, check_dir=False)
 
@@ -179,7 +183,7 @@ def add_pages(rest: FastAPI) -> None:
 # ---- answers ----------------------------------------------------------------------------------
 
 
-def shape(settings: Settings, scope: Scope, receive: Receive, send: Send) -> tuple[Scope, Receive, Send]:
+def _shape(settings: Settings, scope: Scope, receive: Receive, send: Send) -> tuple[Scope, Receive, Send]:
     """Give every answer the common headers, and answer HEAD as GET: the server drops the body."""
     head, path = routes.head(Request(scope)), scope["path"]
 
@@ -197,18 +201,18 @@ def shape(settings: Settings, scope: Scope, receive: Receive, send: Send) -> tup
     return scope, receive, send_shaped
 
 
-async def on_refused(_: Request, error: Exception) -> Response:
+async def _on_refused(_: Request, error: Exception) -> Response:
     """What a handler or the admission refused."""
     assert isinstance(error, Refused)  # noqa: S101 - Starlette promises no more than Exception
     return routes.respond(error.answer)
 
 
-async def on_unavailable(_: Request, error: Exception) -> Response:
+async def _on_unavailable(_: Request, error: Exception) -> Response:
     """Redis did not answer."""
     return routes.respond(problems.problem("unavailable"))
 
 
-async def on_invalid(_: Request, error: Exception) -> Response:
+async def _on_invalid(_: Request, error: Exception) -> Response:
     """What FastAPI found wrong: the errors of the first part of the request that has any."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     found = error.errors()
@@ -216,27 +220,27 @@ async def on_invalid(_: Request, error: Exception) -> Response:
     return routes.respond(problems.invalid([{**e, "loc": e["loc"][1:]} for e in found if e["loc"][0] == part]))
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     """What the framework refused."""
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     return routes.respond(api.unrouted(error.status_code, request.url.path))
 
 
-async def on_departure(_: Request, error: Exception) -> Response:
+async def _on_departure(_: Request, error: Exception) -> Response:
     """The client went away while it sent its body: nobody reads this."""
     return routes.respond(problems.problem("malformed"))
 
 
-async def on_failure(_: Request, error: Exception) -> Response:
+async def _on_failure(_: Request, error: Exception) -> Response:
     """Ours is the fault. The server logs it."""
     return routes.respond(problems.problem("internal"))
 
 
-HANDLERS: Final[dict[type[Exception], Callable[[Request, Exception], Coroutine[Any, Any, Response]]]] = {
-    Refused: on_refused,
-    Unavailable: on_unavailable,
-    RequestValidationError: on_invalid,
-    HTTPException: on_http_error,
-    ClientDisconnect: on_departure,
-    Exception: on_failure,
+_HANDLERS: Final[dict[type[Exception], Callable[[Request, Exception], Coroutine[Any, Any, Response]]]] = {
+    Refused: _on_refused,
+    Unavailable: _on_unavailable,
+    RequestValidationError: _on_invalid,
+    HTTPException: _on_http_error,
+    ClientDisconnect: _on_departure,
+    Exception: _on_failure,
 }

@@ -10,10 +10,8 @@ from flask import Request, Response, g, request, send_from_directory
 from flask_openapi3.models.info import Info
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from flask_sock import Sock
 from pydantic import ValidationError
 from pydantic_core import to_json
-from simple_websocket import Server
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing.exceptions import WebsocketMismatch
@@ -26,13 +24,11 @@ from chat_core.log import Unavailable
 from chat_core.problems import Answer, Refused
 from chat_core.settings import read
 from sync_chat import routes
-from sync_chat.connection import Connection
-from sync_chat.outbox import Outbox
 from sync_chat.runtime import Runtime
-from sync_chat.ws_protocol import server_options
+from sync_chat.upgrade import mount
 
 WEB: Final = Path(__file__).parent.parent / "web" / "dist"
-HANDSHAKE_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
+_HANDSHAKE_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 """16 bytes in base64: wsproto answers any key."""
 
 
@@ -53,56 +49,57 @@ class ChatRequest(Request):
 
 
 class Application(OpenAPI):
-    """Flask with OpenAPI, and what the server calls when it is to stop."""
+    """REST, pages and the socket of one process, all through Flask."""
 
     request_class = ChatRequest
 
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(
+            __name__,
+            info=Info(title=openapi.TITLE, version=api.VERSION, description=openapi.DESCRIPTION),
+            doc_ui=False,
+            static_folder=None,
+            validation_error_model=problems.Problem,
+            validation_error_callback=_on_invalid,
+        )
+        # One byte more than is taken: Werkzeug cuts a chunked body off at this length without saying so.
+        self.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, MAX_CONTENT_LENGTH=runtime.settings.max_frame + 1)
+        self.url_map.merge_slashes = False
+        self.extensions.update(runtime=runtime, budgets=Budgets(runtime.settings))
+        self.before_request(_admit)
+        self.after_request(_shape)
+        _add_operations(self)
+        _add_pages(self)
+        mount(self, runtime)
+        for error, handler in _HANDLERS.items():
+            self.register_error_handler(error, handler)
+
     def drain(self, _: float) -> None:
-        """Let nobody in, and send everybody away."""
+        """Let nobody in, send everybody away, and end what `create` started; the worker calls this when it stops."""
         runtime: Runtime = self.extensions["runtime"]
         runtime.drain()
         runtime.stop()
 
 
 def create() -> Application:
-    """Return the application of this process, as the environment wants it, at work."""
+    """Return the application of this process, as the environment wants it, at work: WSGI has no lifespan."""
     runtime = Runtime.assemble(read("sync", os.environ))
     runtime.start()
     return build(runtime)
 
 
 def build(runtime: Runtime) -> Application:
-    """Return an application; whoever calls this starts ``runtime``, as WSGI has no word for it."""
-    info = Info(title=openapi.TITLE, version=api.VERSION, description=openapi.DESCRIPTION)
-    app = Application(
-        __name__,
-        info=info,
-        doc_ui=False,
-        static_folder=None,
-        validation_error_model=problems.Problem,
-        validation_error_callback=on_invalid,
-    )
-    # One byte more than is taken: Werkzeug cuts a chunked body off at this length without saying so.
-    app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, MAX_CONTENT_LENGTH=runtime.settings.max_frame + 1)
-    app.url_map.merge_slashes = False
-    app.extensions.update(runtime=runtime, budgets=Budgets(runtime.settings))
-    app.before_request(admit)
-    app.after_request(shape)
-    add_operations(app)
-    add_pages(app)
-    add_socket(app, runtime)
-    for error, handler in HANDLERS.items():
-        app.register_error_handler(error, handler)
-    return app
+    """Return an application; whoever calls this starts and stops ``runtime``."""
+    return Application(runtime)
 
 
-def admit() -> None:
-    """Let a request in before flask-openapi3 looks at it, or flask-sock."""
-    if request.endpoint == "socket":
-        return admit_socket()
+def _admit() -> None:
+    """Let a request in before flask-openapi3 looks at it."""
+    if request.url_rule is not None and request.url_rule.websocket:
+        _check_handshake()
     operation = api.OPERATIONS.get(request.endpoint or "")
     if operation is None:
-        return None
+        return
     settings, head = routes.running().settings, routes.head()
     if operation.write:
         admission.check_origin(head, settings)
@@ -110,17 +107,23 @@ def admit() -> None:
         g.session = admission.identify(head, settings)
     if operation.body:
         request.get_json()
-    return None
 
 
-def shape(response: Response) -> Response:
+def _check_handshake() -> None:
+    """Refuse a key that is none: wsproto takes any."""
+    if not _HANDSHAKE_KEY.fullmatch(request.headers.get("Sec-WebSocket-Key", "")):
+        routes.running().metrics.handshakes.labels("bad_handshake").inc()
+        raise Refused("bad_handshake")
+
+
+def _shape(response: Response) -> Response:
     """Give every answer the common headers."""
     for name, value in headers.common(routes.running().settings, routes.head(), request.path, response.status_code):
         response.headers[name] = value
     return response
 
 
-def add_operations(app: Application) -> None:
+def _add_operations(app: Application) -> None:
     """Register the handler of each documented operation, and the document of them."""
     for name, operation in api.OPERATIONS.items():
         register = getattr(app, operation.method.lower())(
@@ -136,7 +139,7 @@ def add_operations(app: Application) -> None:
     app.add_url_rule(api.OPENAPI_PATH, "openapi", lambda: routes.respond(document))
 
 
-def add_pages(app: Application) -> None:
+def _add_pages(app: Application) -> None:
     """Register the built client: its pages by their addresses, everything else in it by path."""
 
     def page() -> Response:
@@ -157,73 +160,45 @@ def add_pages(app: Application) -> None:
     app.add_url_rule("/<path:path>", "file", file)
 
 
-# ---- sockets ----------------------------------------------------------------------------------
-
-
-def add_socket(app: Application, runtime: Runtime) -> None:
-    """Register the socket. flask-sock shakes hands before it calls anything of ours: see `admit_socket`."""
-    app.config["SOCK_SERVER_OPTIONS"] = server_options(runtime.settings.max_frame)
-
-    def converse(ws: Server) -> None:
-        runtime.metrics.handshakes.labels("accepted").inc()
-        Connection(g.session, g.outbox, runtime.bus, runtime.hub, runtime.settings, runtime.metrics).serve(ws)
-
-    Sock(app).route(api.SOCKET_PATH, endpoint="socket")(converse)
-
-
-def admit_socket() -> None:
-    """Let a connection in, with an outbox in place of its socket, or refuse the handshake with an HTTP status."""
-    runtime = routes.running()
-    settings, hub = runtime.settings, runtime.hub
-    try:
-        if not HANDSHAKE_KEY.fullmatch(request.headers.get("Sec-WebSocket-Key", "")):
-            raise Refused("bad_handshake")
-        g.session = admission.upgrade(routes.head(), settings, draining=hub.draining, full=hub.full)
-    except Refused as refused:
-        runtime.metrics.handshakes.labels(refused.slug).inc()
-        raise
-    g.outbox = Outbox(request.environ, settings.outbox_hard)
-
-
 # ---- answers ----------------------------------------------------------------------------------
 
 
-def on_refused(error: Refused) -> Response:
+def _on_refused(error: Refused) -> Response:
     """What a handler or the admission refused."""
     return routes.respond(error.answer)
 
 
-def on_unavailable(_: Unavailable) -> Response:
+def _on_unavailable(_: Unavailable) -> Response:
     """Redis did not answer."""
     return routes.respond(problems.problem("unavailable"))
 
 
-def on_invalid(error: ValidationError) -> Response:
+def _on_invalid(error: ValidationError) -> Response:
     """What flask-openapi3 found wrong: it ends at the first part of the request that has errors."""
     return routes.respond(problems.invalid(error.errors()))
 
 
-def on_http_error(error: HTTPException) -> Response:
+def _on_http_error(error: HTTPException) -> Response:
     """What the framework refused, or failed to do: that it has logged by now."""
     return routes.respond(api.unrouted(error.code or 500, request.path))
 
 
-def on_no_socket(_: WebsocketMismatch) -> Response:
+def _on_no_socket(_: WebsocketMismatch) -> Response:
     """A WebSocket was asked for where there is none."""
     routes.running().metrics.handshakes.labels("not_found").inc()
     return routes.respond(problems.problem("not_found"))
 
 
-def on_bad_handshake(_: RemoteProtocolError) -> Response:
+def _on_bad_handshake(_: RemoteProtocolError) -> Response:
     """What asked for a WebSocket was no handshake: wsproto says so when flask-sock tries."""
     routes.running().metrics.handshakes.labels("bad_handshake").inc()
     return routes.respond(problems.problem("bad_handshake"))
 
 
-HANDLERS: Final[dict[type[Exception], Callable[[Any], Response]]] = {
-    Refused: on_refused,
-    Unavailable: on_unavailable,
-    HTTPException: on_http_error,
-    WebsocketMismatch: on_no_socket,
-    RemoteProtocolError: on_bad_handshake,
+_HANDLERS: Final[dict[type[Exception], Callable[[Any], Response]]] = {
+    Refused: _on_refused,
+    Unavailable: _on_unavailable,
+    HTTPException: _on_http_error,
+    WebsocketMismatch: _on_no_socket,
+    RemoteProtocolError: _on_bad_handshake,
 }

@@ -21,7 +21,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 def async_document() -> dict[str, Any]:
     runtime = async_chat.runtime.Runtime.assemble(Settings("async", NOWHERE))
-    return openapi.complete(async_chat.app.build_rest(runtime).openapi())
+    return openapi.complete(async_chat.app.build(runtime).rest.openapi())
 
 
 def sync_document() -> dict[str, Any]:
