@@ -4,7 +4,9 @@ import { resolve } from "node:path";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
-const BACKEND = "http://127.0.0.1:8001";
+/** Where `npm run dev` finds a backend, which is to see its own origin. */
+const BACKEND = process.env["CHAT_BACKEND"] ?? "http://127.0.0.1:8001";
+const PROXY = { target: BACKEND, headers: { origin: BACKEND } };
 const REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 const NO_IMAGE = "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27/%3E";
 
@@ -33,6 +35,6 @@ export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [apiPages()],
   build: { target: "es2023", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
-  server: { proxy: { "/api": BACKEND, "/ws": { target: BACKEND, ws: true } } },
+  server: { proxy: { "/api": PROXY, "/ws": { ...PROXY, ws: true }, "/docs": PROXY, "/redoc": PROXY, "/openapi.json": PROXY } },
   test: { include: ["tests/**/*.test.ts"] },
 });

@@ -65,6 +65,14 @@ describe("joining", () => {
     expect(world.taken("join")).toEqual([]);
   });
 
+  test("pages of a former join are ignored", () => {
+    const world = live(3).push({ type: "replay", room: ROOM, messages: entries(5, 6), more: false });
+    expect(world.offsets).toEqual([1, 2, 3]);
+    world.push(entry(9)).push({ type: "replay", room: ROOM, messages: entries(5, 6), more: false });
+    expect(world.room.membership).toBe("joining");
+    expect(world.offsets).toEqual([1, 2, 3]);
+  });
+
   test("pages after an epoch has ended leave the room at its new epoch", () => {
     const world = live(3).close().comeBack();
     const [join] = world.taken("join");

@@ -13,7 +13,7 @@ function changed(message: Message, change: Change): Message {
   switch (change.type) {
     case "edited":
       if (change.text === null) return { ...message, text: null, reactions: null };
-      return message.text === null ? message : { ...message, text: change.text, edited_at: change.at };
+      return { ...message, text: change.text, edited_at: change.at };
     case "deleted":
       return { ...message, text: null, reactions: null };
     case "reacted": {
