@@ -11,6 +11,7 @@ from typing import Final, Literal, cast
 from chat_core import keys
 from chat_core.codec import dump
 from chat_core.frames import Delete, Edit, Position, Post, React, RefusalCode, User
+from chat_core.presence import Record, record
 
 MAX_BATCH: Final = 256
 """Most commands in one call of the commit script."""
@@ -131,7 +132,7 @@ class Page:
     offset: int
     more: bool
     read: Position | None
-    presence: dict[str, bytes]
+    presence: dict[str, Record]
     entries: list[bytes]
 
 
@@ -159,7 +160,7 @@ def page(result: list[object] | None) -> Page | None:
         offset,
         more == 1,
         _position(read),
-        {process.decode(): value.partition(b" ")[2] for process, value in zip(flat, flat, strict=True)},
+        {process.decode(): record(value) for process, value in zip(flat, flat, strict=True)},
         entries,
     )
 
@@ -202,9 +203,13 @@ def mark_arguments(shard: int, room: str, user: str, position: Position) -> list
 
 
 def tops(rooms: Sequence[str], result: Sequence[bytes]) -> dict[str, tuple[str, int]]:
-    """Return epoch and top per room in the result of ``probe.lua``; an empty epoch where there is no such room."""
+    """Return epoch and top per room in the result of ``probe.lua``; an empty epoch where there is no such room.
+
+    A room that cannot be read is left out.
+    """
     found = {}
     for room, place in zip(rooms, result, strict=True):
         epoch, _, top = place.decode().partition(":")
-        found[room] = (epoch, int(top or 0))
+        if epoch != "?":
+            found[room] = (epoch, int(top or 0))
     return found

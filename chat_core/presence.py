@@ -67,6 +67,20 @@ def union(states: Iterable[State]) -> State:
     return State(count, users)
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What Redis has of one process: its state, and the seconds for which that is still good."""
+
+    lifetime: float
+    state: State
+
+
+def record(value: bytes) -> Record:
+    """Return the record in ``value``, which a script made: the seconds, a space, the state as ``encode`` gives it."""
+    lifetime, _, state = value.partition(b" ")
+    return Record(float(lifetime), decode(state))
+
+
 class Presence:
     """The presence of one room in one process."""
 
@@ -104,23 +118,28 @@ class Presence:
     def receive(self, process: str, state: State, now: float) -> None:
         """Take over what another ``process`` said."""
         if state.count:
-            self._remote[process] = (now, state)
+            self._remote[process] = (now + LIFETIME, state)
         else:
             self._remote.pop(process, None)
         self.changed = True
 
-    def learn(self, records: dict[str, bytes], now: float) -> None:
+    def learn(self, records: dict[str, Record], now: float) -> None:
         """Take what Redis has of processes that have not been heard of here; what was heard is newer."""
-        for process, data in records.items():
+        for process, found in records.items():
             if process not in self._remote:
-                self.receive(process, decode(data), now)
+                self._remote[process] = (now + found.lifetime, found.state)
+                self.changed = True
+
+    def due(self, now: float) -> bool:
+        """Whether ``expire``, ``announcement`` or ``push`` may have something to do."""
+        return self.changed or any(until <= now for until, _ in self._remote.values())
 
     def expire(self, now: float) -> None:
         """Drop users whose grace is over and processes that fell silent."""
         for user in [user for user, until in self._leaving.items() if until <= now]:
             del self._leaving[user], self._names[user]
             self.changed = True
-        for process in [process for process, (seen, _) in self._remote.items() if now - seen > LIFETIME]:
+        for process in [process for process, (until, _) in self._remote.items() if until <= now]:
             del self._remote[process]
             self.changed = True
         self.changed = self.changed or bool(self._leaving)

@@ -40,7 +40,7 @@ from chat_core.frames import (
 )
 from chat_core.limits import MOST_REFUSALS, MOST_ROOMS, TokenBucket
 from chat_core.log import Committed, Page, Unavailable
-from chat_core.presence import State, decode, union
+from chat_core.presence import State, union
 from chat_core.settings import Settings
 
 MESSAGES: Final[dict[RefusalCode, str]] = {
@@ -149,9 +149,10 @@ class Protocol:
         if isinstance(command, Post | Edit) and len(command.text) > self._max_text:
             raise Refused("too_long", f"a message has at most {self._max_text} characters")
         outcome = yield Commit(log.write(command, self.user, moderator=self._moderator))
-        if not isinstance(outcome, Committed):
-            raise Refused(cast(RefusalCode, outcome))
-        return outcome.json()
+        if isinstance(outcome, Committed):
+            return outcome.json()
+        full = isinstance(command, React) and outcome == "forbidden"
+        raise Refused(cast(RefusalCode, outcome), "a message takes no more kinds of reactions" if full else None)
 
     def _typing(self, command: Typing) -> Answer:
         if command.room not in self.rooms:
@@ -205,8 +206,8 @@ class Protocol:
                 if not page.more and (yield Admit(room, page, frame.encode(page, more=False))):
                     return True
                 yield Send(frame.encode(page, more=True))
-                yield Drained()
                 frame = _Replay(room)
+                yield Drained()
                 following = yield ReadPage(room, "more", Position(epoch=page.epoch, offset=page.offset))
             except Unavailable:
                 if frame is reply:
@@ -232,7 +233,7 @@ class _JoinReply:
 
     def __init__(self, ref: int, page: Page, user: User) -> None:
         self._ref = ref
-        states = [decode(value) for value in page.presence.values()]
+        states = [record.state for record in page.presence.values()]
         self._members: Members = union([*states, State(1, {user.id: user.name})]).members()
 
     def encode(self, page: Page, *, more: bool) -> bytes:

@@ -132,6 +132,8 @@ class Registry(Generic[C]):
             room = self.rooms.get(marked.room)
             payload = codec.push("read", room=marked.room, epoch=marked.epoch, offset=marked.offset)
             return Signal(payload, _of(room, marked.user)) if room else None
+        if not data.startswith((b"T", b"P")):
+            return None  # from a newer version than this
         name, who, body = envelope.addressed(data)
         room = self.rooms.get(name)
         if room is None:
@@ -156,7 +158,7 @@ class Registry(Generic[C]):
         refresh = self._ticks % REFRESH_TICKS == 0
         result: Tick[C] = Tick(due=self.connections.tick())
         for room in list(self.rooms.values()):
-            if refresh or room.presence.changed:
+            if refresh or room.presence.due(now):
                 self._tick_room(room, now, refresh, result)
         return result
 

@@ -170,13 +170,14 @@ local function messages_after(room, after, count)
   return render(room, found), more
 end
 
--- The records of the processes that are not silent: {process, "<expiry> <JSON>", …}.
+-- The records of the processes that are not silent: {process, "<seconds left> <JSON>", …}.
 local function present(key, seconds)
   local records, alive = redis.call('HGETALL', key .. ':presence'), {}
   for i = 1, #records, 2 do
-    if tonumber(string.match(records[i + 1], '^%d+')) >= seconds then
+    local expiry, state = string.match(records[i + 1], '^(%d+)( .*)$')
+    if tonumber(expiry) >= seconds then
       alive[#alive + 1] = records[i]
-      alive[#alive + 1] = records[i + 1]
+      alive[#alive + 1] = string.format('%d', tonumber(expiry) - seconds) .. state
     end
   end
   return alive
