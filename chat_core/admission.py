@@ -1,5 +1,6 @@
 """May this request in? Where a browser's request comes from, who it is from, and whether there is room."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ PROOF_LIFETIME: Final = 5.0
 """Seconds for which a probe that came back proves that delivery works."""
 RESERVED_DESCRIPTORS: Final = 64
 """Descriptors kept for Redis, HTTP, files and logs."""
+_HANDSHAKE_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -51,6 +53,11 @@ def origin_allowed(head: Head, settings: Settings) -> bool:
         return True
     others = [_split(other) for other in (*settings.allowed_origins, settings.twin) if "://" in other]
     return _place(origin) in [_place(other) for other in others if other]
+
+
+def is_handshake_key(value: str) -> bool:
+    """Return whether ``value`` can be a Sec-WebSocket-Key: 16 bytes in base64."""
+    return _HANDSHAKE_KEY.fullmatch(value) is not None
 
 
 def identify(head: Head, settings: Settings) -> Session:

@@ -1,7 +1,6 @@
 """The application: REST and pages by Flask, sockets by flask-sock."""
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +27,6 @@ from sync_chat.runtime import Runtime
 from sync_chat.upgrade import mount
 
 WEB: Final = Path(__file__).parent.parent / "web" / "dist"
-_HANDSHAKE_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
-"""16 bytes in base64: wsproto answers any key."""
 
 
 class ChatRequest(Request):
@@ -111,7 +108,7 @@ def _admit() -> None:
 
 def _check_handshake() -> None:
     """Refuse a key that is none: wsproto takes any."""
-    if not _HANDSHAKE_KEY.fullmatch(request.headers.get("Sec-WebSocket-Key", "")):
+    if not admission.is_handshake_key(request.headers.get("Sec-WebSocket-Key", "")):
         routes.running().metrics.handshakes.labels("bad_handshake").inc()
         raise Refused("bad_handshake")
 

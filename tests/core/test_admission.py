@@ -98,6 +98,12 @@ def test_a_connection_needs_our_page_a_session_and_room_in_that_order() -> None:
         assert caught.value.answer.status == status
 
 
+def test_a_handshake_key_is_sixteen_bytes_in_base64() -> None:
+    assert admission.is_handshake_key("dGhlIHNhbXBsZSBub25jZQ==")
+    for key in ("", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ==\n", "dGhlIHNhbXBsZSBub25jZQAA"):
+        assert not admission.is_handshake_key(key)
+
+
 @pytest.mark.parametrize(
     ("settings", "descriptors", "expected"),
     [
