@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 
 /** Where `npm run dev` finds a backend, which is to see its own origin. */
 const BACKEND = process.env["CHAT_BACKEND"] ?? "http://127.0.0.1:8001";
-const PROXY = { target: BACKEND, headers: { origin: BACKEND } };
+const PROXY = { target: BACKEND, changeOrigin: true, headers: { origin: BACKEND } };
 const REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 const NO_IMAGE = "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27/%3E";
 
