@@ -1,8 +1,9 @@
 """Whatever is asked over REST, both backends answer the same bytes: here without Redis, so also without servers."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -13,7 +14,7 @@ import async_chat.app
 import async_chat.runtime
 import sync_chat.app
 import sync_chat.runtime
-from chat_core import sessions
+from chat_core import api, sessions
 from chat_core.problems import MEDIA_TYPE, PROBLEMS
 from chat_core.settings import DEVELOPMENT_SECRET, MONITOR_PORT, Settings
 
@@ -237,3 +238,37 @@ def test_every_answer_says_who_may_frame_it_and_how_long_it_may_be_kept() -> Non
         assert headers["content-security-policy"].endswith(
             f"frame-ancestors 'self' http://127.0.0.1:{MONITOR_PORT} http://localhost:{MONITOR_PORT}"
         )
+
+
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in place of ``web/dist``, with a secret beside it."""
+    folder = tmp_path / "dist"
+    (tmp_path / "secret.txt").write_text("secret")
+    for module in (async_chat.app, sync_chat.app):
+        monkeypatch.setattr(module, "WEB", folder)
+    for made in (async_app, sync_app):
+        made.cache_clear()
+    yield folder
+    for made in (async_app, sync_app):
+        made.cache_clear()
+
+
+def test_without_a_built_client_the_pages_say_how_to_build_it(web: Path) -> None:
+    for path in api.PAGES:
+        answer = ask("GET", path)
+        assert (answer.status, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert b"make build" in answer.body
+    assert slug(ask("GET", "/favicon.svg")) == "not_found"
+
+
+def test_the_built_client_is_served_and_nothing_beside_it(web: Path) -> None:
+    for name in ("index.html", "docs/swagger.html", "docs/redoc.html", "assets/index-3fK9.js", "docs/more.css"):
+        (web / name).parent.mkdir(parents=True, exist_ok=True)
+        (web / name).write_text(name)
+    for path, name in api.PAGES.items():
+        assert ask("GET", path).body == name.encode()
+    assert ask("GET", "/assets/index-3fK9.js").headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert ask("GET", "/docs/more.css").headers["cache-control"] == "no-cache"
+    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt", "/assets", "/docs/"):
+        assert slug(ask("GET", path)) == "not_found"
