@@ -1,6 +1,7 @@
 """One connection: its frames go through the protocol, and what the protocol wants is performed here."""
 
 import asyncio
+import logging
 import time
 from typing import Any, Final, assert_never
 
@@ -13,6 +14,8 @@ from chat_core.metrics import Metrics
 from chat_core.protocol import Protocol
 from chat_core.sessions import Session
 from chat_core.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 DRAIN_POLL: Final = 0.05
 """Seconds between two looks at an outbox that is to become emptier before the next page of a replay."""
@@ -49,6 +52,9 @@ class Connection:
             while (message := await self.outbox.receive())["type"] != "websocket.disconnect":
                 await self._drive(self._protocol.receive(message.get("text"), time.monotonic()))
             gone = disconnects.named(message.get("code") or disconnects.LOST.code)
+        except Exception:
+            logger.exception("a connection failed")
+            self.outbox.close(disconnects.INTERNAL)
         finally:
             self._hub.remove(self, tuple(self._entered))
             self._metrics.disconnected(self.outbox.disconnect or gone)

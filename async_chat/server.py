@@ -60,7 +60,8 @@ def serve(settings: Settings, listener: socket) -> None:
         ws="async_chat.ws_protocol:ChatWebSocketProtocol" if settings.prepared_frames else "websockets-sansio",
         ws_max_size=settings.max_frame,
         ws_per_message_deflate=False,
-        ws_ping_interval=settings.ping_interval,
+        # With prepared frames the hub sends the pings; the standard gives an application no other way to.
+        ws_ping_interval=None if settings.prepared_frames else settings.ping_interval,
         ws_ping_timeout=settings.ping_timeout,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_worker_healthcheck=30,

@@ -1,5 +1,6 @@
 """One connection: its frames go through the protocol, and what the protocol wants is performed here."""
 
+import logging
 import time
 from typing import Any, Final, assert_never
 
@@ -14,6 +15,8 @@ from chat_core.settings import Settings
 from sync_chat.bus import Bus
 from sync_chat.hub import Hub
 from sync_chat.outbox import Outbox
+
+logger = logging.getLogger(__name__)
 
 DRAIN_POLL: Final = 0.05
 """Seconds between two looks at an outbox that is to become emptier before the next page of a replay."""
@@ -52,6 +55,9 @@ class Connection:
                 self._drive(self._protocol.receive(frame if isinstance(frame, str) else None, time.monotonic()))
         except ConnectionClosed as closed:
             gone = disconnects.named(closed.reason or disconnects.LOST.code)
+        except Exception:
+            logger.exception("a connection failed")
+            self.outbox.close(disconnects.INTERNAL)
         finally:
             self._hub.remove(self, tuple(self._entered))
             self._metrics.disconnected(self.outbox.disconnect or gone)
