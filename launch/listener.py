@@ -31,6 +31,6 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise LaunchError(f"CHAT_PORT: cannot listen on {host}:{port} ({error.strerror})") from None
+        raise LaunchError(f"CHAT_HOST, CHAT_PORT: cannot listen on {host}:{port} ({error.strerror})") from None
     listener.set_inheritable(True)
     return listener
