@@ -1,0 +1,70 @@
+"""What keeps a backend from starting is one clear line, and an exit code that scripts can see."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stack.ports import free_port
+from stack.server import ROOT
+from tests.wire.servers import Servers
+
+MODULES = {"async": "async_chat", "sync": "sync_chat"}
+
+
+def _run(module: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    command = [sys.executable, "-m", module]
+    return subprocess.run(command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, timeout=20, check=False)
+
+
+@pytest.mark.parametrize("profile", MODULES)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"CHAT_REDIS_URL": ""}, "CHAT_REDIS_URL is not set"),
+        ({"CHAT_REDIS_URL": "http://127.0.0.1"}, "CHAT_REDIS_URL must begin with"),
+        ({"CHAT_REDIS_URL": "redis://127.0.0.1:1/0"}, "CHAT_REDIS_URL"),
+        ({"CHAT_HOST": "0.0.0.0"}, "CHAT_SECRET is required"),
+        ({"CHAT_SECRET": "short"}, "CHAT_SECRET must have at least 32 bytes"),
+        ({"CHAT_HOST": "192.0.2.1", "CHAT_SECRET": "x" * 32}, "CHAT_HOST"),
+        ({"CHAT_PORT": "http"}, "CHAT_PORT must be a whole number"),
+        ({"CHAT_WORKERS": "0"}, "CHAT_WORKERS must be a whole number"),
+        ({"CHAT_COMMAND_RATE": "nan"}, "CHAT_COMMAND_RATE must be a number"),
+        ({"CHAT_WORKER": "eventlet"}, "CHAT_WORKER must be one of"),
+        ({"CHAT_OUTBOX_SOFT": "2000", "CHAT_OUTBOX_HARD": "1024"}, "CHAT_OUTBOX_HARD must be larger"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_a_setting_that_cannot_be_used_is_one_line(
+    settings: dict[str, str], said: str, profile: str, servers: Servers
+) -> None:
+    servers.backend(profile)  # so that Redis runs
+    base = {"CHAT_REDIS_URL": servers.redis.url, "CHAT_PORT": str(free_port())}
+    _one_line(_run(MODULES[profile], base | settings), said)
+
+
+@pytest.mark.parametrize("profile", MODULES)
+def test_a_taken_port_is_one_line(profile: str, servers: Servers) -> None:
+    taken = servers.backend(profile).port
+    ended = _run(MODULES[profile], {"CHAT_REDIS_URL": servers.redis.url, "CHAT_PORT": str(taken)})
+    _one_line(ended, "CHAT_PORT")
+    assert str(taken) in ended.stderr
+
+
+@pytest.mark.parametrize("profile", MODULES)
+def test_another_number_of_shards_than_redis_holds_is_one_line(profile: str, servers: Servers) -> None:
+    servers.backend(profile)
+    settings = {"CHAT_REDIS_URL": servers.redis.url, "CHAT_PORT": str(free_port()), "CHAT_SHARDS": "8"}
+    _one_line(_run(MODULES[profile], settings), "CHAT_SHARDS")
+
+
+def _one_line(ended: subprocess.CompletedProcess[str], said: str) -> None:
+    assert ended.returncode > 0
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1, ended.stderr
+    assert said in lines[0]
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert not Path("gunicorn.ctl").exists()
