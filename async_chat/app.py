@@ -24,6 +24,7 @@ from chat_core.admission import Budgets
 from chat_core.log import Unavailable
 from chat_core.problems import Answer, Refused
 from chat_core.settings import Settings, read
+from launch import logs
 
 WEB: Final = Path(__file__).parent.parent / "web" / "dist"
 
@@ -101,6 +102,7 @@ class Application:
 
 def create() -> Application:
     """Return the application of this process, as the environment wants it."""
+    logs.configure()
     return build(Runtime.assemble(read("async", os.environ)))
 
 

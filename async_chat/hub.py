@@ -71,8 +71,8 @@ class Hub:
 
     @property
     def open(self) -> int:
-        """The number of connections."""
-        return len(self._registry.connections)
+        """The number of connections, those about to open included."""
+        return self._registry.seats
 
     def start(self) -> None:
         """Begin to tick and to fill gaps."""
@@ -90,8 +90,16 @@ class Hub:
         """Return whether one more connection of the user with that id is over a limit."""
         return self._registry.full(user, self._capacity, self._settings.max_connections_per_user)
 
+    def take_seat(self, user: str) -> bool:
+        """Keep a place for a connection of that user that is about to open; False where that would be over a limit."""
+        return self._registry.take_seat(user, self._capacity, self._settings.max_connections_per_user)
+
+    def leave_seat(self, user: str) -> None:
+        """The connection of that user did not come to be."""
+        self._registry.leave_seat(user)
+
     def add(self, connection: Member) -> None:
-        """``connection`` is open."""
+        """``connection`` is open, on a seat that was taken for it."""
         self._registry.add(connection)
         self._metrics.connected()
         if not self._relay.delivering:

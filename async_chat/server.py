@@ -1,6 +1,5 @@
 """uvicorn, as this application needs it: workers on one listener, and a drain before uvicorn's own shutdown."""
 
-import logging
 from socket import socket
 from typing import Final
 
@@ -50,7 +49,6 @@ multiprocess.Process = Worker  # type: ignore[misc]
 
 def serve(settings: Settings, listener: socket) -> None:
     """Serve on ``listener`` until told to stop."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
         "async_chat.app:create",
         factory=True,

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from async_chat.connection import Connection
 from async_chat.outbox import Message, Receive, Send, open_outbox
 from async_chat.runtime import Runtime
-from chat_core import admission, headers
+from chat_core import admission, api, headers
 from chat_core.admission import Head
 from chat_core.problems import Answer, Refused
 from chat_core.sessions import Session
@@ -29,9 +29,8 @@ def endpoint(runtime: Runtime) -> Endpoint:
             session = _admit(scope["path"], head, runtime)
         except Refused as refused:
             runtime.metrics.handshakes.labels(refused.slug).inc()
-            await _deny(
-                refused.answer, headers.common(runtime.settings, head, scope["path"], refused.answer.status), send
-            )
+            common = headers.common(runtime.settings, head, scope["path"], refused.answer.status)
+            await _deny(refused.answer, common, send)
             return
         try:
             await send({"type": "websocket.accept"})
@@ -45,12 +44,16 @@ def endpoint(runtime: Runtime) -> Endpoint:
     return serve
 
 
-def _admit(scope: Message, runtime: Runtime) -> Session:
-    if scope["path"] != "/ws":
+def _head(scope: Message) -> Head:
+    values = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    return Head(values.get(b"host"), values.get(b"origin"), values.get(b"cookie"), values.get(b"authorization"))
+
+
+def _admit(path: str, head: Head, runtime: Runtime) -> Session:
+    if path != api.SOCKET_PATH:
         raise Refused("not_found")
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    head = Head(headers.get(b"host"), headers.get(b"origin"), headers.get(b"cookie"), headers.get(b"authorization"))
-    return admission.upgrade(head, runtime.settings, draining=runtime.hub.draining, full=runtime.hub.full)
+    hub = runtime.hub
+    return admission.upgrade(head, runtime.settings, draining=hub.draining, take_seat=hub.take_seat)
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:
@@ -58,9 +61,10 @@ def _worth_logging(record: logging.LogRecord) -> bool:
     return record.msg != "ASGI callable returned without completing handshake."
 
 
-async def _deny(answer: Answer, send: Send) -> None:
+async def _deny(answer: Answer, common: list[tuple[str, str]], send: Send) -> None:
     """Answer with a real HTTP status, by the ASGI extension for that."""
-    headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body))), *answer.headers]
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    size = str(len(answer.body))
+    fields = [("Content-Type", answer.content_type), ("Content-Length", size), *answer.headers, *common]
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields]
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": raw})
     await send({"type": "websocket.http.response.body", "body": answer.body})

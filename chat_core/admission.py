@@ -74,14 +74,15 @@ def check_origin(head: Head, settings: Settings) -> None:
         raise Refused("origin_refused")
 
 
-def upgrade(head: Head, settings: Settings, *, draining: bool, full: Callable[[str], bool]) -> Session:
+def upgrade(head: Head, settings: Settings, *, draining: bool, take_seat: Callable[[str], bool]) -> Session:
     """Return the session of one who may open a connection; raise Refused (403, 401 or 503).
 
-    ``full`` says whether one more connection of the user with that id is over a limit.
+    ``take_seat`` keeps a place for a connection of the user with that id, and is False where that is over a limit. Two
+    handshakes at once must not both get the last one, so it is kept before the upgrade.
     """
     check_origin(head, settings)
     session = identify(head, settings)
-    check_room(session, draining=draining, full=full)
+    check_room(session, draining=draining, full=lambda user: not take_seat(user))
     return session
 
 

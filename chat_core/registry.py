@@ -61,6 +61,8 @@ class Registry(Generic[C]):
         self.rooms: dict[str, Room[C]] = {}
         self.connections: Wheel[C] = Wheel(turn)
         self._process = process
+        self.seats = 0
+        """Connections that are open or about to be."""
         self._users: dict[str, int] = {}
         self._ticks = 0
 
@@ -68,20 +70,31 @@ class Registry(Generic[C]):
 
     def full(self, user: str, most: int, most_per_user: int) -> bool:
         """Return whether one more connection of the user with that id is over a limit; 0 per user is no limit."""
-        return len(self.connections) >= most or 0 < most_per_user <= self._users.get(user, 0)
+        return self.seats >= most or 0 < most_per_user <= self._users.get(user, 0)
+
+    def take_seat(self, user: str, most: int, most_per_user: int) -> bool:
+        """Keep a place for a connection that is about to open; False where that would be over a limit."""
+        if self.full(user, most, most_per_user):
+            return False
+        self.seats += 1
+        self._users[user] = self._users.get(user, 0) + 1
+        return True
+
+    def leave_seat(self, user: str) -> None:
+        """A connection closed, or did not come to be."""
+        self.seats -= 1
+        self._users[user] -= 1
+        if not self._users[user]:
+            del self._users[user]
 
     def add(self, connection: C) -> None:
-        """``connection`` is open."""
+        """``connection`` is open. Its seat was taken before."""
         self.connections.add(connection)
-        self._users[connection.user.id] = self._users.get(connection.user.id, 0) + 1
 
     def remove(self, connection: C, rooms: Sequence[str], now: float) -> None:
         """``connection`` is closed and leaves ``rooms``; its user stays present for a while, lest it flicker."""
         self.connections.remove(connection)
-        user = connection.user.id
-        self._users[user] -= 1
-        if not self._users[user]:
-            del self._users[user]
+        self.leave_seat(connection.user.id)
         for name in rooms:
             self.depart(name, connection, now + presence.GRACE)
 

@@ -1,6 +1,5 @@
 """From the environment to a listening socket, or to one clear line and an exit code."""
 
-import logging
 import os
 import resource
 import sys
@@ -9,6 +8,7 @@ from contextlib import suppress
 from socket import socket
 
 from chat_core.settings import BackendName, Settings, SettingsError, read
+from launch import logs
 from launch.errors import LaunchError
 from launch.listener import listen
 from launch.redis_check import check_redis
@@ -19,7 +19,7 @@ OLDEST_PYTHON = (3, 11)
 
 def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> int:
     """Serve ``backend`` until told to stop; return the exit code: 0, or 2 for what whoever starts it has to mend."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure()
     try:
         if sys.version_info < OLDEST_PYTHON:
             raise LaunchError(f"Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed")

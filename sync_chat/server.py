@@ -1,6 +1,5 @@
 """gunicorn, as this application needs it: our workers on one listener, with time to drain."""
 
-import logging
 import os
 from socket import socket
 from typing import Any, Final
@@ -57,5 +56,4 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def serve(settings: Settings, listener: socket) -> None:
     """Serve on ``listener`` until told to stop."""
-    logging.getLogger("gunicorn").setLevel(logging.WARNING)
     Server(settings, listener).run()

@@ -7,7 +7,7 @@ from flask import Flask, g, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from chat_core import admission
+from chat_core import admission, api
 from chat_core.admission import Head
 from chat_core.problems import Refused
 from chat_core.sessions import Session
@@ -28,18 +28,27 @@ def mount(app: Flask, runtime: Runtime) -> None:
         except Refused as refused:
             runtime.metrics.handshakes.labels(refused.slug).inc()
             raise
+        g.seat = g.session.user.id
         g.outbox = Outbox(request.environ, runtime.settings.outbox_hard)
 
+    def give_back(_: BaseException | None) -> None:
+        """The handshake failed after the admission."""
+        if seat := g.pop("seat", None):
+            runtime.hub.leave_seat(seat)
+
     def serve(ws: Server) -> None:
+        g.pop("seat")  # the connection's now
         runtime.metrics.handshakes.labels("accepted").inc()
         Connection(g.session, g.outbox, runtime.bus, runtime.hub, runtime.settings, runtime.metrics).serve(ws)
 
     app.before_request(admit)
+    app.teardown_request(give_back)
     app.config["SOCK_SERVER_OPTIONS"] = server_options(runtime.settings.max_frame)
-    Sock(app).route("/ws")(serve)
+    Sock(app).route(api.SOCKET_PATH)(serve)
 
 
 def _admit(runtime: Runtime) -> Session:
     headers = request.headers
     head = Head(headers.get("Host"), headers.get("Origin"), headers.get("Cookie"), headers.get("Authorization"))
-    return admission.upgrade(head, runtime.settings, draining=runtime.hub.draining, full=runtime.hub.full)
+    hub = runtime.hub
+    return admission.upgrade(head, runtime.settings, draining=hub.draining, take_seat=hub.take_seat)

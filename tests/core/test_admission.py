@@ -80,7 +80,9 @@ def test_the_token_is_in_the_authorization_header_or_else_in_the_cookie(head: He
 
 
 def enter(head: Head, *, draining: bool = False, full: bool = False) -> Session:
-    return admission.upgrade(head, LOCAL, draining=draining, full=lambda user: full and user == ISSUED.user.id)
+    return admission.upgrade(
+        head, LOCAL, draining=draining, take_seat=lambda user: not (full and user == ISSUED.user.id)
+    )
 
 
 def test_a_connection_needs_our_page_a_session_and_room_in_that_order() -> None:
