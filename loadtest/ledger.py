@@ -1,0 +1,190 @@
+"""What was promised against what arrived: every post is answered once, every delivery is accounted for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from loadtest.histogram import Histogram
+from loadtest.plan import Post
+
+MOST_EXAMPLES: Final = 5
+
+
+@dataclass(slots=True)
+class Faults:
+    """What must not happen, counted in deliveries (or, the last four, in posts)."""
+
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    corrupt: int = 0
+    foreign: int = 0
+    """Of another room or another epoch, or posted by nobody here."""
+    refused: int = 0
+    unanswered: int = 0
+    answered_twice: int = 0
+    unsent: int = 0
+    """Offered, but its connection was gone."""
+    disconnected: int = 0
+    """Connections that the server ended."""
+    examples: list[str] = field(default_factory=list)
+
+    def note(self, kind: str, times: int, what: str) -> None:
+        """Count a fault of ``kind``, a field of this class, and keep the first few descriptions."""
+        setattr(self, kind, getattr(self, kind) + times)
+        if len(self.examples) < MOST_EXAMPLES:
+            self.examples.append(f"{kind}: {what}")
+
+    def counts(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__ if name != "examples"}
+
+    def __bool__(self) -> bool:
+        return any(self.counts().values())
+
+
+@dataclass(slots=True)
+class Posted:
+    """A post on its way. Times are monotonic seconds; ``measured`` says whether its deliveries count as latency."""
+
+    post: Post
+    room: str
+    intended: float
+    measured: bool
+    replies: int = 0
+    acknowledged: tuple[str, int] | None = None
+    placed: tuple[str, int] | None = None
+    """Epoch and offset at which it was first delivered."""
+
+
+class Ledger:
+    """The books of one server under test.
+
+    ``latency`` and ``late``, the deliveries that took longer than ``objective`` seconds, are those of the current
+    step; ``delivered`` and ``faults`` go on over all of them.
+    """
+
+    def __init__(self, objective: float) -> None:
+        self.objective = objective
+        self.faults = Faults()
+        self.delivered = 0
+        self.latency = Histogram()
+        self.late = 0
+        self._by_ref: dict[int, Posted] = {}
+        self._by_id: dict[str, Posted] = {}
+        self._unanswered: dict[int, Posted] = {}
+        self._unseen = 0
+        self._arrived: list[Arrivals] = []
+
+    # ---- posts and their replies ----------------------------------------------------------------
+
+    def posting(self, ref: int, posted: Posted) -> None:
+        """``posted`` is being sent with that ref."""
+        self._by_ref[ref] = self._unanswered[ref] = self._by_id[posted.post.id] = posted
+
+    def replied(self, connection: int, reply: dict[str, Any]) -> None:
+        """``connection`` got a reply to a post."""
+        posted = self._by_ref.get(reply.get("ref", -1))
+        if posted is None or posted.post.speaker != connection:
+            return self.faults.note("foreign", 1, f"a reply to nothing that connection {connection} asked: {reply}")
+        posted.replies += 1
+        if posted.replies > 1:
+            return self.faults.note("answered_twice", 1, f"post {posted.post.id}")
+        del self._unanswered[reply["ref"]]
+        result = reply.get("result")
+        if not isinstance(result, dict) or not isinstance(result.get("offset"), int):
+            return self.faults.note("refused", 1, f"post {posted.post.id}: {reply.get('error')}")
+        posted.acknowledged = (str(result.get("epoch")), result["offset"])
+        self._unseen += posted.placed is None
+        return None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every post was answered, and every acknowledged one has reached some member."""
+        return not self._unanswered and self._unseen <= 0
+
+    def waited(self, now: float) -> float:
+        """Return the seconds since the oldest post without a reply was meant to be sent; 0 where all have theirs."""
+        return next((now - posted.intended for posted in self._unanswered.values()), 0.0)
+
+    # ---- deliveries -----------------------------------------------------------------------------
+
+    def fault(self, room: str, entry: dict[str, Any]) -> str | None:
+        """Return what is wrong with an entry that was not seen before; None where it is what was posted."""
+        posted = self._by_id.get(entry["id"])
+        if posted is not None and posted.room != room:
+            return "foreign"
+        return "corrupt" if posted is not None and entry["text"] != posted.post.text else None
+
+    def placed(self, entry: dict[str, Any]) -> float | None:
+        """A right entry was seen for the first time. Returns when it was meant to be sent, if that is measured."""
+        posted = self._by_id.get(entry["id"])
+        if posted is None:
+            self.faults.note("foreign", 1, f"posted by nobody here: {entry}")
+            return None
+        place = (entry["epoch"], entry["offset"])
+        if posted.placed is not None:
+            self.faults.note("duplicated", 1, f"post {posted.post.id} is at {posted.placed} and {place}")
+        elif posted.acknowledged is not None:
+            self._unseen -= 1
+        posted.placed = place
+        return posted.intended if posted.measured else None
+
+    def arrived(self, arrivals: "Arrivals") -> None:
+        """Something arrived, at a time that the next ``settle`` gives."""
+        self._arrived.append(arrivals)
+
+    def settle(self, now: float) -> None:
+        """Count what arrived since the last call as arrived now: late rather than early, never flattering."""
+        for arrivals in self._arrived:
+            for (first, last), members in arrivals.ranges.items():
+                self.delivered += members * (last - first)
+                for intended in arrivals.intended[first:last]:
+                    if intended is not None:
+                        self.latency.record(now - intended, members)
+                        if now - intended > self.objective:
+                            self.late += members
+            arrivals.ranges.clear()
+        self._arrived.clear()
+
+    # ---- steps ----------------------------------------------------------------------------------
+
+    def begin_step(self) -> None:
+        """Measure anew. What is known of earlier steps that all have received is let go."""
+        self.latency, self.late = Histogram(), 0
+        if not self._unanswered:
+            self._by_ref.clear()
+            self._by_id.clear()
+
+    def close_step(self, rooms: Mapping[str, tuple[int, int]]) -> None:
+        """Compare what was acknowledged with what was seen, once nothing more can come.
+
+        ``rooms`` are names with the number of members and the highest offset that any of them received: what is
+        missing below that, the members have noticed themselves.
+        """
+        for posted in self._unanswered.values():
+            self.faults.note("unanswered", 1, f"post {posted.post.id}")
+        self._unanswered.clear()
+        self._unseen = 0
+        for posted in self._by_id.values():
+            members, highest = rooms[posted.room]
+            if posted.acknowledged is None or posted.placed == posted.acknowledged:
+                continue
+            what = f"post {posted.post.id}, acknowledged as {posted.acknowledged}"
+            if posted.placed is not None:
+                self.faults.note("corrupt", 1, f"{what}, was delivered as {posted.placed}")
+            elif posted.acknowledged[1] > highest:
+                self.faults.note("lost", members, f"{what}, reached nobody")
+
+
+class Arrivals:
+    """Which entries of a room arrived since the last settling: (first, after last) to the number of members.
+
+    Members of a room receive mostly the same entries at nearly the same time: one record stands for all of them.
+    """
+
+    __slots__ = ("intended", "ranges")
+
+    def __init__(self) -> None:
+        self.ranges: dict[tuple[int, int], int] = {}
+        self.intended: list[float | None] = []
+        """Per entry: when it was meant to be sent; None where it is not measured."""

@@ -1,0 +1,235 @@
+"""What every member of a room must receive, and whether a member does, at the cost of one comparison per read.
+
+The first member to receive an entry has it parsed and checked in full; from then on its bytes are the reference. Of
+all others the bytes read are compared with the reference where that member stands, however the reads are cut: equal
+bytes at the right place are the right entries in the right order. Only what differs is taken apart.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Any, Final
+
+from loadtest.ledger import Arrivals, Ledger
+from loadtest.wire import TEXT, BrokenStream, Frame, frame_at
+
+OFF: Final = 1 << 60
+"""A place behind every reference: whoever stands here matches nothing."""
+LARGEST_GAP: Final = 1_000_000
+
+Listener = Callable[[int, Any], None]
+"""Takes what is no log entry: the opcode, and the frame's JSON as an object, or its payload if it is no text."""
+
+
+class Reference:
+    """The log of one room from offset ``first`` on, as frames; contiguous."""
+
+    def __init__(self, room: str, ledger: Ledger) -> None:
+        self.room = room
+        self.ledger = ledger
+        self.epoch: str | None = None
+        self.first = 1
+        self.data = bytearray()
+        self.ends: list[int] = []
+        self.arrivals = Arrivals()
+        self._ahead: dict[int, tuple[Frame, float | None]] = {}
+
+    @property
+    def top(self) -> int:
+        """The offset of the last entry."""
+        return self.first + len(self.ends) - 1
+
+    def end(self, count: int) -> int | None:
+        """Return where the first ``count`` entries end; None where there are not so many."""
+        if count > len(self.ends):
+            return None
+        return self.ends[count - 1] if count else 0
+
+    def open(self, epoch: str, offset: int) -> bool:
+        """A member joined there; False if that is another epoch than the other members'."""
+        if self.epoch is None:
+            self.epoch, self.first = epoch, offset + 1
+        return epoch == self.epoch
+
+    @property
+    def highest(self) -> int:
+        """The highest offset that any member received."""
+        return max(self._ahead, default=self.top)
+
+    def lost(self, count: int) -> int:
+        """Return the number of entries that some member received and one with the first ``count`` entries did not."""
+        return max(0, len(self.ends) - count) + sum(1 for offset in self._ahead if offset >= self.first + count)
+
+    def restart(self) -> None:
+        """Forget the entries: all members have them."""
+        self.first = self.top + 1
+        self.data.clear()
+        self.ends.clear()
+        self.arrivals.intended.clear()
+
+    def arrive(self, first: int, last: int) -> None:
+        """A member received the entries with these indices, ``last`` not included."""
+        ranges = self.arrivals.ranges
+        if not ranges:
+            self.ledger.arrived(self.arrivals)
+        ranges[first, last] = ranges.get((first, last), 0) + 1
+
+    def learn(self, frame: Frame, entry: dict[str, Any]) -> int | None:
+        """Return the offset of an entry that was received; None, noted in the ledger, where it is not a right one."""
+        fault = self._fault(frame, entry)
+        if fault:
+            self.ledger.faults.note(fault, 1, f"in {self.room}: {entry}")
+            return None
+        offset: int = entry["offset"]
+        if offset > self.top and offset not in self._ahead:
+            self._ahead[offset] = (frame, self.ledger.placed(entry))
+            while (following := self._ahead.pop(self.top + 1, None)) is not None:
+                self._append(*following)
+        return offset
+
+    def _fault(self, frame: Frame, entry: dict[str, Any]) -> str | None:
+        if entry.get("room") != self.room or entry.get("epoch") != self.epoch or self.epoch is None:
+            return "foreign"
+        if not isinstance(entry.get("offset"), int) or not isinstance(entry.get("id"), str) or "text" not in entry:
+            return "corrupt"
+        if entry["offset"] > self.top + LARGEST_GAP:
+            return "corrupt"
+        known = self._known(entry["offset"])
+        if known is None:
+            return self.ledger.fault(self.room, entry) if entry["offset"] > self.top else None
+        return None if known.whole == frame.whole or json.loads(known.payload) == entry else "corrupt"
+
+    def _known(self, offset: int) -> Frame | None:
+        if offset in self._ahead:
+            return self._ahead[offset][0]
+        if not self.first <= offset <= self.top:
+            return None
+        return frame_at(bytes(self.data[self.end(offset - self.first) : self.end(offset - self.first + 1)]), 0)
+
+    def _append(self, frame: Frame, intended: float | None) -> None:
+        self.arrivals.intended.append(intended)
+        self.data += frame.whole
+        self.ends.append(len(self.data))
+
+
+class Follower:
+    """One member's way along the reference of its room.
+
+    ``count`` entries were received, in order but for ``missing`` (offsets). The bytes received so far end at ``_at``
+    of the reference; where they cannot be placed there, ``_at`` is OFF and ``_rest`` holds the unfinished frame.
+    """
+
+    __slots__ = ("_at", "_listener", "_rest", "count", "joined", "missing", "reference")
+
+    def __init__(self, reference: Reference, listener: Listener) -> None:
+        self.reference = reference
+        self.joined = False
+        self.count = 0
+        self.missing: set[int] = set()
+        self._listener = listener
+        self._at = OFF
+        self._rest = b""
+
+    @property
+    def settled(self) -> bool:
+        """Whether this one has received all that others have."""
+        return self.count == len(self.reference.ends) and not self.missing
+
+    @property
+    def lost(self) -> int:
+        """The number of entries that this one has not received, though later ones or others did."""
+        return len(self.missing) + self.reference.lost(self.count)
+
+    def join(self, epoch: str, offset: int) -> None:
+        """From now on entries after ``offset`` are expected."""
+        if not self.reference.open(epoch, offset):
+            self.reference.ledger.faults.note("foreign", 1, f"joined {self.reference.room} in another epoch")
+        self.joined = True
+        self.count = offset + 1 - self.reference.first
+
+    def restart(self) -> None:
+        """The reference was restarted."""
+        self.count, self._at = 0, OFF if self._rest else 0
+
+    def feed(self, chunk: memoryview) -> None:
+        """Account for bytes that were read. Raises BrokenStream."""
+        reference, at = self.reference, self._at
+        if not reference.data.startswith(chunk, at):
+            return self._take_apart(bytes(chunk))
+        self._at = at = at + len(chunk)
+        count = self.count
+        if count < len(reference.ends) and reference.ends[count] <= at:
+            self.count = bisect_right(reference.ends, at, count)
+            reference.arrive(count, self.count)
+        return None
+
+    def _take_apart(self, chunk: bytes) -> None:
+        if self._at != OFF:
+            begun = self.reference.end(self.count)
+            data = bytes(self.reference.data[begun : self._at]) + chunk
+        else:
+            data = self._rest + chunk
+        position = 0
+        while True:
+            position += self._skip_known(memoryview(data)[position:])
+            if (frame := frame_at(data, position)) is None:
+                break
+            position += len(frame.whole)
+            self._take(frame)
+        self._keep(data[position:])
+
+    def _skip_known(self, data: memoryview) -> int:
+        """Account for the entries at the beginning of ``data`` that are the next ones of the reference."""
+        reference, first = self.reference, self.count
+        if not self.joined or (begin := reference.end(first)) is None:
+            return 0
+        low, high = first, bisect_right(reference.ends, begin + len(data), first)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if reference.data.startswith(data[: reference.ends[middle - 1] - begin], begin):
+                low = middle
+            else:
+                high = middle - 1
+        if low == first:
+            return 0
+        self.count = low
+        reference.arrive(first, low)
+        return reference.ends[low - 1] - begin
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode != TEXT:
+            return self._listener(frame.opcode, frame.payload)
+        try:
+            content = json.loads(frame.payload)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise BrokenStream(f"no JSON object: {frame.payload[:80]!r}")
+        if content.get("type") != "message":
+            return self._listener(frame.opcode, content)
+        if (offset := self.reference.learn(frame, content)) is not None:
+            self._receive(offset)
+        return None
+
+    def _receive(self, offset: int) -> None:
+        reference = self.reference
+        expected = reference.first + self.count
+        if offset < expected and offset not in self.missing:
+            return reference.ledger.faults.note("duplicated", 1, f"offset {offset} in {reference.room}")
+        index = offset - reference.first
+        if offset < expected:
+            self.missing.remove(offset)
+            reference.ledger.faults.note("reordered", 1, f"offset {offset} in {reference.room}")
+        else:
+            self.missing.update(range(expected, offset))
+            self.count = index + 1
+        if offset <= reference.top:
+            reference.arrive(index, index + 1)
+        return None
+
+    def _keep(self, rest: bytes) -> None:
+        begun = self.reference.end(self.count) if self.joined else None
+        if begun is not None and self.reference.data.startswith(rest, begun):
+            self._at, self._rest = begun + len(rest), b""
+        else:
+            self._at, self._rest = OFF, rest

@@ -1,0 +1,49 @@
+"""Servers seen from outside: the same view of every one of them, whatever it is made of."""
+
+import contextlib
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import psutil
+
+SETTLED: float = 0.002
+"""Memory counts as settled when it changes by no more than this part from one look to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A process and its descendants: CPU seconds since their start, bytes of resident memory, threads."""
+
+    cpu: float = 0.0
+    rss: int = 0
+    threads: int = 0
+
+    def __sub__(self, earlier: "Usage") -> "Usage":
+        return Usage(self.cpu - earlier.cpu, self.rss - earlier.rss, self.threads - earlier.threads)
+
+
+def usage(pids: Collection[int]) -> Usage:
+    """Return the sum over ``pids``; one that has just ended counts as nothing."""
+    cpu, rss, threads = 0.0, 0, 0
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            with process.oneshot():
+                times = process.cpu_times()
+                cpu += times.user + times.system
+                rss += process.memory_info().rss
+                threads += process.num_threads()
+    return Usage(cpu, rss, threads)
+
+
+def settled_usage(pids: Callable[[], Collection[int]], pause: Callable[[], None], timeout: float) -> Usage:
+    """Return the usage once memory no longer changes, or after ``timeout`` seconds; ``pause`` passes some time."""
+    deadline = time.monotonic() + timeout
+    before = usage(pids())
+    while True:
+        pause()
+        now = usage(pids())
+        if abs(now.rss - before.rss) <= SETTLED * before.rss or time.monotonic() > deadline:
+            return now
+        before = now

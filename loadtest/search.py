@@ -1,0 +1,58 @@
+"""Which rates to try, to find the highest one that is held: upward in growing steps, then between held and missed."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+LARGEST_FACTOR: Final = 8.0
+SMALLEST_FACTOR: Final = 1.4
+BOLD_FACTOR: Final = 2.5
+"""While latency is far from the objective: a busy server that joins messages into one write may take many more."""
+AIM: Final = 0.85
+"""The part of one CPU at which the next step aims, while what a message costs is known only from slower rates."""
+FINE: Final = 1.12
+"""Held and missed are close enough when they differ by this factor."""
+LOWEST: Final = 0.5
+
+
+@dataclass
+class Search:
+    """``bisections`` is how often the gap between held and missed may be halved, on a scale of ratios."""
+
+    rate: float | None
+    """Messages a second to try next; None when the search is over."""
+    bisections: int = 2
+    held: float | None = None
+    missed: float | None = None
+
+    def hold(self, busy: float, slow: float) -> None:
+        """The rate was held; the server used the part ``busy`` of one CPU, and latency was ``slow`` × the objective."""
+        if self.rate is None:
+            return
+        self.held = self.rate
+        if self.missed is None:
+            least = BOLD_FACTOR if slow < 0.5 else SMALLEST_FACTOR
+            self.rate *= min(LARGEST_FACTOR, max(least, AIM / max(busy, 0.01)))
+        else:
+            self._halve()
+
+    def miss(self) -> None:
+        """The rate was not held."""
+        if self.rate is None:
+            return
+        self.missed = self.rate
+        if self.held is None:
+            self.rate = self.rate / 4 if self.rate / 4 >= LOWEST else None
+        else:
+            self._halve()
+
+    def stop(self) -> None:
+        """Nothing higher can be tried."""
+        self.rate = None
+
+    def _halve(self) -> None:
+        if self.held is None or self.missed is None or not self.bisections or self.missed / self.held < FINE:
+            self.rate = None
+            return
+        self.bisections -= 1
+        self.rate = math.sqrt(self.held * self.missed)
