@@ -17,6 +17,11 @@ local rooms, order, results = {}, {}, {}
 
 local function begin(name)
   local room = open_room(prefix, name, run, fresh, true)
+  -- A key that is not what it should be raises here, before anything is written.
+  if not room.anew then
+    redis.call('XLEN', room.key .. ':log')
+    redis.call('HLEN', room.key .. ':state')
+  end
   room.first = room.top + 1
   room.ids, room.state, room.entries, room.fragments = {}, {}, {}, {}
   return room
@@ -38,9 +43,10 @@ end
 
 -- Returns the message that an edit, a deletion or a reaction is about, or nil and the refusal.
 local function target_of(room, epoch, offset)
-  if reach(room, epoch) == nil then return nil, 'stale_epoch' end
   local entry = offset >= room.first and room.entries[offset - room.first + 1] or entry_at(room, offset)
-  if not entry or entry.k ~= 'm' or entry.p ~= epoch then return nil, 'gone' end
+  -- An entry outlives its epoch's place in the lineage.
+  if not (entry and entry.p == epoch) then return nil, reach(room, epoch) and 'gone' or 'stale_epoch' end
+  if entry.k ~= 'm' then return nil, 'gone' end
   if offset < room.low or not state_of(room, 't' .. string.format('%d', offset)) then return nil, 'gone' end
   return entry
 end
@@ -151,8 +157,7 @@ local function trim(room)
   room.low = low
 end
 
-local function write(room)
-  settle(room, generation)
+local function remember_ids(room)
   if next(room.ids) then
     local flat = {}
     for field, value in pairs(room.ids) do flat[#flat + 1] = field; flat[#flat + 1] = value end
@@ -160,6 +165,12 @@ local function write(room)
     redis.call('HSET', key, unpack(flat))
     redis.call('EXPIRE', key, 2 * ID_SECONDS)
   end
+end
+
+local function write(room)
+  if room.anew and #room.entries == 0 then return end -- what is refused creates no room
+  settle(room, generation)
+  remember_ids(room)
   if #room.entries == 0 then return end
   for _, entry in ipairs(room.entries) do
     redis.call('XADD', room.key .. ':log', string.format('%d', entry.offset), 'k', entry.k, 'u', entry.u, 'p', entry.p,

@@ -13,8 +13,8 @@ local last = reach(room, epoch)
 if last == nil then return 'stale_epoch' end
 if offset > last then return 'gone' end
 local known_epoch, known = string.match(redis.call('HGET', room.key .. ':read', user) or '', '^(%x+):(%d+)$')
--- What was read beyond the end of an ended epoch is gone with it.
-local before = known and math.min(tonumber(known), reach(room, known_epoch) or 0) or -1
+-- What was read beyond the end of an ended epoch is gone with it; an epoch that left the lineage is older than all of it.
+local before = known and math.min(tonumber(known), reach(room, known_epoch) or room.top) or -1
 if offset > before then
   local place = string.format('%d', offset)
   redis.call('HSET', room.key .. ':read', user, epoch .. ':' .. place)

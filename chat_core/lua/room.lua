@@ -64,15 +64,15 @@ end
 
 -- Writes what open_room decided.
 local function settle(room, generation)
+  if not room.changed then return end
+  -- First what full memory refuses: after any other write, Redis would refuse nothing to this script.
+  redis.call('HSET', room.key .. ':meta', 'epoch', room.epoch, 'top', string.format('%d', room.top), 'low',
+    string.format('%d', room.low), 'run', room.run, 'lineage', room.lineage)
   if room.anew then
     redis.call('DEL', room.key .. ':log', room.key .. ':state', room.key .. ':read', ids_key(room, generation),
       ids_key(room, generation - 1))
   end
-  if room.changed then
-    redis.call('HSET', room.key .. ':meta', 'epoch', room.epoch, 'top', string.format('%d', room.top), 'low',
-      string.format('%d', room.low), 'run', room.run, 'lineage', room.lineage)
-    room.anew, room.changed = nil, nil
-  end
+  room.anew, room.changed = nil, nil
 end
 
 -- The last offset that a position of `epoch` may name: nil for an epoch that is neither the room's nor in its lineage.
