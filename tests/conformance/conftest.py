@@ -10,7 +10,8 @@ import pytest_asyncio
 
 from stack.backends import Backend
 from tests.wire.client import Chat, Position, place
-from tests.wire.people import Person, http_client, fresh_room, sign_in
+from tests.wire.doors import Doors
+from tests.wire.people import Person, fresh_room, http_client, sign_in
 from tests.wire.raw import RawPeer
 from tests.wire.servers import Servers, Site, site_of
 
@@ -58,26 +59,16 @@ def sign_in_at(http: httpx.Client) -> SignIn:
 
 
 @pytest_asyncio.fixture
-async def enter(http: httpx.Client) -> AsyncIterator[Enter]:
-    """Open a connection to a backend, as a new user or as ``person``, and join a room if one is named.
+async def doors(http: httpx.Client) -> AsyncIterator[Doors]:
+    """Opens connections, which are closed at the end."""
+    async with Doors(http) as opened:
+        yield opened
 
-    All are closed at the end, and then every frame that any of them received must have been as described.
-    """
-    opened: list[Chat] = []
 
-    async def connect(
-        backend: Backend, room: str | None = None, *, person: Person | None = None, name: str = "Ada", **options: Any
-    ) -> Chat:
-        person = person or sign_in(http, backend.url, name)
-        chat = await Chat.connect(backend.ws_url, person.token, **options)
-        opened.append(chat)
-        if room:
-            await chat.join(room)
-        return chat
-
-    yield connect
-    for chat in opened:
-        await chat.close()
+@pytest.fixture
+def enter(doors: Doors) -> Enter:
+    """Open a connection to a backend, as a new user or as ``person``, and join a room if one is named."""
+    return doors.enter
 
 
 @pytest_asyncio.fixture
@@ -98,19 +89,10 @@ async def fill(site: Site, enter: Enter) -> Fill:
     return post_all
 
 
-@pytest_asyncio.fixture
-async def dial(http: httpx.Client) -> AsyncIterator[Dial]:
+@pytest.fixture
+def dial(doors: Doors) -> Dial:
     """Open a WebSocket that follows no rules, as a new user or as ``person``."""
-    opened: list[RawPeer] = []
-
-    async def connect(backend: Backend, *, person: Person | None = None) -> RawPeer:
-        person = person or sign_in(http, backend.url, "Mallory")
-        opened.append(await RawPeer.open(backend.ws_url, person.token))
-        return opened[-1]
-
-    yield connect
-    for peer in opened:
-        await peer.close()
+    return doors.dial
 
 
 @pytest.fixture
