@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import resource
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -217,6 +218,8 @@ class Hub:
                     await self._fill(room)
                 except Unavailable:
                     self._parked.set()
+                except Exception:
+                    logger.exception("%s could not be filled; the next probe tries again", room.name)
             if self._parked.is_set():
                 await asyncio.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - jitter
 
@@ -240,18 +243,25 @@ class Hub:
         while True:
             await asyncio.sleep(step)
             ticks += 1
-            tick = self._registry.tick(time.monotonic())
-            for connection in tick.due:
-                connection.look(time.monotonic(), time.time())
-            self._signal(tick.signals)
-            self._refresh_stale()
             try:
-                if tick.announcements:
-                    await self._bus.announce(tick.announcements)
+                await self._tick()
                 if ticks % FORGET_TICKS == 0:
                     await self._bus.forget(FORGET_AFTER)
             except Unavailable:
                 logger.debug("presence was not renewed: Redis does not answer")
+            except Exception:
+                logger.exception("a tick failed; the next one comes")
+
+    async def _tick(self) -> None:
+        tick = self._registry.tick(time.monotonic())
+        for connection in tick.due:
+            connection.look(time.monotonic(), time.time())
+        self._signal(tick.signals)
+        self._refresh_stale()
+        queued = sum(connection.outbox.queued for connection in self._registry.connections.all())
+        self._metrics.ticked(queued, time.monotonic() - self._relay.proved_at, threading.active_count())
+        if tick.announcements:
+            await self._bus.announce(tick.announcements)
 
     def _refresh_stale(self) -> None:
         for connection in [one for one in self._stale if one.outbox.queued <= self._settings.outbox_soft]:

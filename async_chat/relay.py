@@ -86,7 +86,9 @@ class Relay:
             try:
                 async with connect(self._settings, None) as client, client.pubsub() as subscription:
                     await self._listen(subscription, receiver)
-            except (RedisError, OSError) as error:
+            except Exception as error:
+                if not isinstance(error, RedisError | OSError):
+                    logger.exception("the relay failed; it begins anew")
                 self._lost(receiver, error)
                 await asyncio.sleep(random.uniform(0.02, RETRY_CAP))  # noqa: S311 - jitter
 

@@ -88,6 +88,12 @@ class Metrics:
         self.deliveries.inc(entries * recipients)
         self.delivered_bytes.inc(size * recipients)
 
+    def ticked(self, queued: int, probe_age: float, threads: int) -> None:
+        """A second went by: bytes queued in all outboxes, seconds since a probe came back, threads of the process."""
+        self.outbox_bytes.set(queued)
+        self.probe_age.set(probe_age)
+        self.threads.set(threads)
+
     def render(self) -> bytes:
         """Return the values in the text format of Prometheus: those of all workers where they share a directory."""
         directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")

@@ -242,6 +242,8 @@ class Hub:
                     self._fill(room)
                 except Unavailable:
                     self._parked.set()
+                except Exception:
+                    logger.exception("%s could not be filled; the next probe tries again", room.name)
             if self._parked.is_set():
                 self._stopped.wait(random.uniform(0.05, 0.5))  # noqa: S311 - jitter
 
@@ -265,19 +267,28 @@ class Hub:
         ticks = 0
         while not self._stopped.wait(step):
             ticks += 1
-            with self._lock:
-                tick = self._registry.tick(time.monotonic())
-            for connection in tick.due:
-                connection.look(time.monotonic(), time.time())
-            self._signal(tick.signals)
-            self._refresh_stale()
             try:
-                if tick.announcements:
-                    self._bus.announce(tick.announcements)
+                self._tick()
                 if ticks % FORGET_TICKS == 0:
                     self._bus.forget(FORGET_AFTER)
             except Unavailable:
                 logger.debug("presence was not renewed: Redis does not answer")
+            except Exception:
+                logger.exception("a tick failed; the next one comes")
+
+    def _tick(self) -> None:
+        with self._lock:
+            tick = self._registry.tick(time.monotonic())
+        for connection in tick.due:
+            connection.look(time.monotonic(), time.time())
+        self._signal(tick.signals)
+        self._refresh_stale()
+        with self._lock:
+            everybody = self._registry.connections.all()
+        queued = sum(connection.outbox.queued for connection in everybody)
+        self._metrics.ticked(queued, time.monotonic() - self._relay.proved_at, threading.active_count())
+        if tick.announcements:
+            self._bus.announce(tick.announcements)
 
     def _refresh_stale(self) -> None:
         with self._lock:
