@@ -12,8 +12,9 @@ import { now, type Store } from "./store";
 const LIST_EVERY_MS = 20_000;
 const ABOUT_AGAIN_MS = 3000;
 
+/** Rooms' names need no escapes, so what has any names none. */
 function roomInAddress(): string {
-  const name = decodeURIComponent(location.hash.slice(1));
+  const name = location.hash.slice(1);
   return ROOM_PATTERN.test(name) ? name : DEFAULT_ROOM;
 }
 

@@ -2,11 +2,11 @@ import type { Ref } from "preact";
 import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Message, User } from "../protocol";
 import type { Room } from "../state/types";
-import { lastOwn } from "../state/view";
+import { find, lastOwn } from "../state/view";
 import { useActions } from "./actions";
 import { Icon } from "./Icon";
 
-/** Characters; the server decides, this only warns. */
+/** Characters, as the server counts them. Far longer ones would not be refused: they would end the connection. */
 const MOST = 4000;
 const WARN_AT = 3600;
 
@@ -27,13 +27,19 @@ interface Props {
   handle: Ref<ComposerHandle>;
 }
 
-function IntentBar({ intent, onCancel }: { intent: NonNullable<Intent>; onCancel: () => void }) {
+interface IntentBarProps {
+  type: "reply" | "edit";
+  /** The message as it is now. */
+  message: Message;
+  onCancel: () => void;
+}
+
+function IntentBar({ type, message, onCancel }: IntentBarProps) {
   return (
     <div class="intent">
-      <Icon name={intent.type} />
+      <Icon name={type} />
       <span class="snippet">
-        {intent.type === "edit" ? "Editing" : <bdi>{intent.message.user.name}</bdi>}{" "}
-        <span class="quiet">{intent.message.text}</span>
+        {type === "edit" ? "Editing" : <bdi>{message.user.name}</bdi>} <span class="quiet">{message.text ?? "deleted"}</span>
       </span>
       <button type="button" class="plain" aria-label="Cancel" onClick={onCancel}>
         <Icon name="close" />
@@ -46,7 +52,8 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
   const actions = useActions();
   const [text, setText] = useState(drafts.get(room.name) ?? "");
   const field = useRef<HTMLTextAreaElement>(null);
-  const length = [...text].length;
+  const written = text.trim().normalize("NFC");
+  const length = [...written].length;
 
   useImperativeHandle(handle, () => ({ rewrite: (rewritten: string) => setText(rewritten) }), []);
   useEffect(() => {
@@ -71,8 +78,7 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
   };
 
   const submit = () => {
-    const written = text.trim();
-    if (written === "") return;
+    if (length < 1 || length > MOST) return;
     if (intent?.type === "edit") {
       if (written !== intent.message.text) actions.edit(intent.message, written);
     } else {
@@ -107,7 +113,9 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
         submit();
       }}
     >
-      {intent !== null && <IntentBar intent={intent} onCancel={cancel} />}
+      {intent !== null && (
+        <IntentBar type={intent.type} message={find(room, intent.message) ?? intent.message} onCancel={cancel} />
+      )}
       <div class="field">
         <textarea
           ref={field}
@@ -124,21 +132,21 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
           }}
           onKeyDown={onKeyDown}
         />
-        {length > WARN_AT && (
-          <span class={length > MOST ? "error" : "quiet"} role="status">
-            {length} of {MOST}
-          </span>
-        )}
         <button
           type="submit"
           class="primary send"
           aria-label={intent?.type === "edit" ? "Save" : "Send"}
-          disabled={text.trim() === ""}
+          disabled={length < 1 || length > MOST}
           data-testid="send"
         >
           <Icon name={intent?.type === "edit" ? "check" : "send"} />
         </button>
       </div>
+      {length > WARN_AT && (
+        <p class={length > MOST ? "length error" : "length quiet"} role="status" data-testid="length">
+          {length} of {MOST} characters{length > MOST && ": too long to be sent"}
+        </p>
+      )}
     </form>
   );
 }

@@ -1,6 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { Message, User } from "../protocol";
+import type { Message, Position, User } from "../protocol";
+import { keyOf } from "../state/positions";
 import type { Room } from "../state/types";
+import { find } from "../state/view";
 import { useActions } from "./actions";
 import { Composer, type ComposerHandle, type Intent } from "./Composer";
 import { MessageList } from "./MessageList";
@@ -8,9 +10,12 @@ import { MessageList } from "./MessageList";
 /** Messages read out at once; of more, the last. */
 const MOST_SPOKEN = 3;
 
-/** New messages of others, said to a screen reader when there is a pause. History is not news, nor is one's own. */
+/**
+ * New messages of others, said to a screen reader when there is a pause. History is not news, nor is one's own. Only
+ * where they are is kept: what is deleted is gone from here too.
+ */
 function Announcer({ room, me }: { room: Room; me: User }) {
-  const [spoken, speak] = useState("");
+  const [news, setNews] = useState<readonly Position[]>([]);
   const seen = useRef<number | null>(null);
   useEffect(() => {
     if (room.membership !== "live") return;
@@ -18,12 +23,13 @@ function Announcer({ room, me }: { room: Room; me: User }) {
     const from = seen.current;
     seen.current = last;
     if (from === null || last <= from) return;
-    const fresh = room.messages.filter(({ offset, user }) => offset > from && user.id !== me.id).slice(-MOST_SPOKEN);
-    if (fresh.length > 0) speak(fresh.map(({ user, text }) => `${user.name}: ${text ?? ""}`).join(". "));
+    const fresh = room.messages.filter(({ offset, user }) => offset > from && user.id !== me.id);
+    if (fresh.length > 0) setNews(fresh.slice(-MOST_SPOKEN).map(({ epoch, offset }) => ({ epoch, offset })));
   }, [room.messages, room.membership]);
+  const spoken = news.map((place) => find(room, place)).filter((message) => typeof message?.text === "string");
   return (
     <div class="unseen" aria-live="polite">
-      {spoken}
+      {spoken.map((message) => message && <p key={keyOf(message)}>{`${message.user.name}: ${message.text}`}</p>)}
     </div>
   );
 }

@@ -72,7 +72,7 @@ export function select(state: State, name: string): State {
   const entered = { ...enter(state, name), current: name };
   if (state.current === name) return entered;
   return inRoom(entered, name, (room) => {
-    const read = room.read?.offset ?? Infinity;
+    const read = room.read?.offset ?? 0;
     const fresh = room.messages.find(({ offset, user }) => offset > read && user.id !== state.user?.id);
     return { ...room, newSince: fresh ? fresh.offset - 1 : null };
   });
