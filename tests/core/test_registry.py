@@ -29,6 +29,7 @@ def registry() -> Registry[Connection]:
     """Ann twice and Bob, in the rooms they are told to enter."""
     registry: Registry[Connection] = Registry("here", 20)
     for connection in (ONE, TWO, THREE):
+        assert registry.take_seat(connection.user.id, 3, 0)
         registry.add(connection)
     return registry
 
@@ -183,13 +184,15 @@ def test_closed_connection_leaves_its_rooms_and_keeps_its_user_for_the_grace(reg
     assert len(registry.connections) == 2
 
 
-def test_connections_are_counted_in_all_and_by_user(registry: Registry[Connection]) -> None:
-    assert registry.full("c", 3, 0)
+def test_seats_are_counted_in_all_and_by_user(registry: Registry[Connection]) -> None:
+    assert not registry.take_seat("c", 3, 0)
+    assert not registry.take_seat("a", 4, 2)
+    assert registry.take_seat("b", 4, 2)
+    assert registry.full("c", 4, 0)
+    registry.leave_seat("b")
     assert not registry.full("c", 4, 0)
-    assert registry.full("a", 4, 2)
-    assert not registry.full("b", 4, 2)
     registry.remove(TWO, [], 0.0)
-    assert not registry.full("a", 4, 2)
+    assert (registry.seats, registry.full("a", 4, 2)) == (2, False)
 
 
 def test_whole_presence_is_told_to_who_missed_changes(registry: Registry[Connection]) -> None:
