@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from loadtest.baselines.node import InstallError
 from loadtest.circumstances import describe
@@ -15,8 +15,8 @@ from loadtest.generator import Generator, GeneratorError, Offered
 from loadtest.ledger import Ledger
 from loadtest.plan import SHAPES, Shape, make_plan
 from loadtest.report import progress
-from loadtest.results import OBJECTIVE, Bench, Row, Step
-from loadtest.sampler import Usage, settled_usage, usage
+from loadtest.results import DISTURBED, OBJECTIVE, Bench, Row, Step
+from loadtest.sampler import busy_seconds, settled_usage, usage
 from loadtest.search import Search
 from loadtest.targets import HOST, TARGETS, AnyServer, Target, headers, make_server
 from stack.errors import StackError
@@ -28,6 +28,9 @@ WARM_UP: Final = 0.2
 """The part of a step whose deliveries count, but not as latency."""
 IDLE_HEADROOM: Final = 0.85
 """A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""
+LONGEST_WAIT: Final = 10.0
+CALM: Final = 0.5
+"""Seconds to wait, at most, until other processes use less than DISTURBED of a CPU, and to look at them for that."""
 WARM: Final = Shape("warm", "a first few, so that nothing is loaded while memory is measured", 1, 4, 4)
 
 FULL: Final = {
@@ -147,37 +150,70 @@ class Measurement:
 
     def _search(self, generator: Generator) -> None:
         search = Search(QUIET_RATE, self._options.bisections)
-        repeated: set[float] = set()
+        repeats = 0
+        self._wait_calm(generator)
         while search.rate is not None:
             step = self._step(generator, search.rate)
             self._report(progress(self.row, step))
-            spare = step.server_busy < IDLE_HEADROOM and not step.generator_limited
             if not step.clean or not step.settled:
                 search.stop()
             elif step.held:
                 search.hold(step.server_busy, step.p99 / OBJECTIVE)
-            elif spare and search.rate not in repeated:
-                repeated.add(search.rate)
+                repeats = 0
+            elif repeats < self._deserved_repeats(step):
+                repeats += 1
+                self._wait_calm(generator)
             else:
                 search.miss()
+                repeats = 0
+
+    def _deserved_repeats(self, step: Step) -> int:
+        """How often a missed step is offered again, because it may have been missed for no reason of the server's."""
+        if step.others_busy > DISTURBED:
+            return 2
+        return 1 if step.server_busy < IDLE_HEADROOM and not step.generator_limited else 0
+
+    def _wait_calm(self, generator: Generator) -> None:
+        """Wait until other processes leave the CPUs alone, but not for long."""
+        deadline = time.monotonic() + LONGEST_WAIT
+        while time.monotonic() < deadline:
+            before = self._cpu()
+            generator.idle(CALM)
+            if self._cpu().others(before) < DISTURBED * CALM:
+                return
 
     def _step(self, generator: Generator, rate: float) -> Step:
         options, ledger = self._options, self._ledger
         label = f"s{len(self.row.steps)}"
         plan = make_plan(self.row.shape, rate, options.duration, options.seed, label)
         delivered = ledger.delivered
-        server, redis = self._usage()
+        before = self._cpu()
         offered = generator.run(plan, WARM_UP * options.duration)
-        server_after, redis_after = self._usage()
-        step = _found(rate, offered, ledger, ledger.delivered - delivered, server_after - server, redis_after - redis)
+        step = _found(rate, offered, ledger, ledger.delivered - delivered, before, self._cpu())
         self.row.steps.append(step)
         return step
 
-    def _usage(self) -> tuple[Usage, Usage]:
-        return usage(self._server.pids()), usage(self._redis.pids() if self._redis else [])
+    def _cpu(self) -> "Cpu":
+        pinned = (self._options.server_cpus or frozenset()) | (self._options.generator_cpus or frozenset())
+        server, redis = usage(self._server.pids()).cpu, usage(self._redis.pids() if self._redis else []).cpu
+        return Cpu(server, redis, time.process_time(), busy_seconds(pinned or None))
 
 
-def _found(rate: float, offered: Offered, ledger: Ledger, deliveries: int, server: Usage, redis: Usage) -> Step:
+class Cpu(NamedTuple):
+    """CPU seconds; ``all`` are those of everything on the CPUs in use."""
+
+    server: float
+    redis: float
+    generator: float
+    all: float
+
+    def others(self, before: "Cpu") -> float:
+        """Return what other processes have used since ``before``."""
+        ours = self.server + self.redis + self.generator - before.server - before.redis - before.generator
+        return max(0.0, self.all - before.all - ours)
+
+
+def _found(rate: float, offered: Offered, ledger: Ledger, deliveries: int, before: Cpu, after: Cpu) -> Step:
     return Step(
         rate=rate,
         planned=offered.planned,
@@ -192,8 +228,9 @@ def _found(rate: float, offered: Offered, ledger: Ledger, deliveries: int, serve
         late=ledger.late,
         lag_p99=offered.lag.percentile(99),
         generator_busy=offered.cpu / offered.offering,
-        server_cpu=server.cpu,
-        redis_cpu=redis.cpu,
+        server_cpu=after.server - before.server,
+        redis_cpu=after.redis - before.redis,
+        others_cpu=after.others(before),
         given_up=offered.given_up,
         settled=offered.settled,
         clean=not ledger.faults,

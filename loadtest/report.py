@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from loadtest.results import OBJECTIVE, Bench, Row, Step
+from loadtest.results import DISTURBED, OBJECTIVE, Bench, Row, Step
 
 HEAD = (
     "target",
@@ -17,6 +17,7 @@ HEAD = (
     "RSS/conn",
     "threads",
     "CPU/handshake",
+    "others",
     "limit",
 )
 YARDSTICK = "fastapi-tutorial"
@@ -26,7 +27,8 @@ deliveries/s: the highest rate that was held: 99 % of deliveries within {objecti
 to be sent, nothing lost, doubled, out of order or unanswered; ≥ where the generator was the limit. × tutorial: over
 {yardstick} in the same shape. Quiet: at {quiet:g} messages/s; p99 there: at the rate held. CPU/delivery: of the
 server's processes, and of its Redis, at the rate held. RSS/conn: growth of resident memory per idle member.
-limit: what the next faster step met."""
+others: what other processes used of a CPU meanwhile; above {disturbed:.0%} the
+row is disturbed. limit: what the next faster step met."""
 
 
 def render(bench: Bench) -> str:
@@ -38,7 +40,7 @@ def render(bench: Bench) -> str:
         parts += [f"## {shape.title[0].upper()}{shape.title[1:]}", _table([HEAD, *(_cells(row, rows) for row in rows)])]
     if bench.rows:
         quiet = bench.rows[0].quiet_rate
-        parts.append(NOTES.format(objective=OBJECTIVE * 1e3, yardstick=YARDSTICK, quiet=quiet))
+        parts.append(NOTES.format(objective=OBJECTIVE * 1e3, yardstick=YARDSTICK, quiet=quiet, disturbed=DISTURBED))
     parts += ["## Ledger", _ledger(bench.rows), f"The whole took {bench.seconds:.0f} s."]
     return "\n\n".join(parts) + "\n"
 
@@ -63,15 +65,14 @@ def _cells(row: Row, rows: Iterable[Row]) -> tuple[str, ...]:
         f"{row.memory_per_connection / 1024:.1f} KiB",
         str(row.threads),
         _us(row.handshake_cpu),
+        f"{row.others_busy:.0%}",
         limit(row),
     )
 
 
 def limit(row: Row) -> str:
     """Return what the slowest step that was missed above the best one met."""
-    best = row.sustained
-    above = [step for step in row.steps if not step.held and (best is None or step.rate > best.rate)]
-    return reason(min(above, key=lambda step: step.rate)) if above else "not reached"
+    return reason(row.next_missed) if row.next_missed else "not reached"
 
 
 def reason(step: Step) -> str:
@@ -90,7 +91,7 @@ def progress(row: Row, step: Step) -> str:
     return (
         f"  {row.target:<18} {step.rate:>8.0f} msg/s  {_thousands(step.deliveries_per_second):>10}/s  "
         f"p50 {_ms(step.p50):>8}  p99 {_ms(step.p99):>8}  server {step.server_busy:>4.0%}  "
-        f"generator {step.generator_busy:>4.0%}  {verdict}"
+        f"generator {step.generator_busy:>4.0%}  others {step.others_busy:>4.0%}  {verdict}"
     )
 
 

@@ -15,6 +15,8 @@ OBJECTIVE: Final = 0.1
 BUSY_GENERATOR: Final = 0.9
 LATE_GENERATOR: Final = 0.02
 """Part of its CPU, and seconds of the 99th percentile of its own lateness: beyond, the generator is the limit."""
+DISTURBED: Final = 0.1
+"""Part of a CPU used by other processes, above which a step says little of the server."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class Step:
     generator_busy: float
     server_cpu: float
     redis_cpu: float
+    others_cpu: float
+    """What other processes used of the same CPUs: they disturbed the step."""
     given_up: bool
     settled: bool
     clean: bool
@@ -52,6 +56,11 @@ class Step:
     def generator_limited(self) -> bool:
         """Whether it was the generator that could do no more."""
         return self.generator_busy > BUSY_GENERATOR or self.lag_p99 > LATE_GENERATOR
+
+    @property
+    def others_busy(self) -> float:
+        """Part of one CPU that other processes used."""
+        return self.others_cpu / self.elapsed if self.elapsed else 0.0
 
     @property
     def deliveries_per_second(self) -> float:
@@ -91,6 +100,18 @@ class Row:
     def sustained(self) -> Step | None:
         """The fastest step that was held."""
         return max((step for step in self.steps if step.held), key=lambda step: step.rate, default=None)
+
+    @property
+    def next_missed(self) -> Step | None:
+        """The slowest step that was missed above the best one."""
+        best = self.sustained
+        missed = (step for step in self.steps if not step.held and (best is None or step.rate > best.rate))
+        return min(missed, key=lambda step: step.rate, default=None)
+
+    @property
+    def others_busy(self) -> float:
+        """Part of one CPU that other processes used while the limit was found."""
+        return max((step.others_busy for step in (self.sustained, self.next_missed) if step), default=0.0)
 
     @property
     def lower_bound(self) -> bool:

@@ -4,10 +4,11 @@ import contextlib
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Final
 
 import psutil
 
-SETTLED: float = 0.002
+SETTLED: Final = 0.002
 """Memory counts as settled when it changes by no more than this part from one look to the next."""
 
 
@@ -35,6 +36,15 @@ def usage(pids: Collection[int]) -> Usage:
                 rss += process.memory_info().rss
                 threads += process.num_threads()
     return Usage(cpu, rss, threads)
+
+
+def busy_seconds(cpus: Collection[int] | None) -> float:
+    """Return the seconds since boot in which ``cpus`` (None: all) were not idle, whoever used or withheld them."""
+    busy = 0.0
+    for number, times in enumerate(psutil.cpu_times(percpu=True)):
+        if cpus is None or number in cpus:
+            busy += sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+    return busy
 
 
 def settled_usage(pids: Callable[[], Collection[int]], pause: Callable[[], None], timeout: float) -> Usage:
