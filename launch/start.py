@@ -14,15 +14,11 @@ from launch.listener import listen
 from launch.redis_check import check_redis
 from launch.workers import shared_directory
 
-OLDEST_PYTHON = (3, 11)
-
 
 def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> int:
     """Serve ``backend`` until told to stop; return the exit code: 0, or 2 for what whoever starts it has to mend."""
     logs.configure()
     try:
-        if sys.version_info < OLDEST_PYTHON:
-            raise LaunchError(f"Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed")
         settings = read(backend, os.environ)
         listener = listen(settings.host, settings.port)
         check_redis(settings.redis_url, settings.shards)

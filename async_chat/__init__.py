@@ -1,0 +1,3 @@
+"""The chat on FastAPI and uvicorn: the ASGI shell around ``chat_core``."""
+
+import launch  # noqa: F401 - says which Python is needed, before anything is imported that an older one lacks
