@@ -24,6 +24,8 @@ class DrainingServer(uvicorn.Server):
             listener.close()
         await self.config.loaded_app.drain()
         await super().shutdown(sockets)
+        # uvicorn would raise them again, and the process would end before whoever called `run` can tidy up.
+        self._captured_signals.clear()
 
 
 class Worker(multiprocess.Process):
@@ -41,6 +43,16 @@ class Worker(multiprocess.Process):
         super().join()
         if self.pid is not None:
             buried(self.pid)
+
+
+class Supervisor(multiprocess.Multiprocess):
+    """uvicorn's, which would keep the listener open until its last worker has ended."""
+
+    def terminate_all(self) -> None:
+        """Stop all workers; newcomers are refused at once, and not left waiting where nobody accepts any more."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 # uvicorn's supervisor has no setting for the class of its workers.
@@ -71,4 +83,4 @@ def serve(settings: Settings, listener: socket) -> None:
     if settings.workers == 1:
         DrainingServer(config).run(sockets=[listener])
     else:
-        multiprocess.Multiprocess(config, sockets=[listener]).run()
+        Supervisor(config, sockets=[listener]).run()

@@ -1,6 +1,5 @@
 """gunicorn, as this application needs it: our workers on one listener, with time to drain."""
 
-import os
 from socket import socket
 from typing import Any, Final
 
@@ -21,7 +20,8 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings, listener: socket) -> None:
         self._settings = settings
-        self._listener = listener
+        # Given away: a copy that stayed open in any process would keep newcomers waiting where nobody accepts any more.
+        self._listener = listener.detach()
         super().__init__()
 
     def load_config(self) -> None:
@@ -38,7 +38,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def _options(self) -> dict[str, object]:
         settings = self._settings
         return {
-            "bind": f"fd://{os.dup(self._listener.fileno())}",  # gunicorn closes the one that it is given
+            "bind": f"fd://{self._listener}",
             "workers": settings.workers,
             "worker_class": WORKERS[settings.worker],
             "threads": settings.threads,
