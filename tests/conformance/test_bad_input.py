@@ -186,7 +186,9 @@ async def test_what_is_no_request_hurts_nobody(request_: bytes, site: Site, http
     assert http.get(f"{site.here.url}/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/%2e%2e/%2e%2e/etc/passwd", "/assets/..%2f..%2fpyproject.toml", "//etc/passwd", "/%00"])
+@pytest.mark.parametrize(
+    "path", ["/%2e%2e/%2e%2e/etc/passwd", "/assets/..%2f..%2fpyproject.toml", "//etc/passwd", "/%00"]
+)
 def test_no_file_outside_the_client_is_given_out(path: str, site: Site, http: httpx.Client) -> None:
     answer = http.get(site.here.url + path)
     assert answer.status_code in (400, 404)

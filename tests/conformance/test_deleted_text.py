@@ -52,7 +52,9 @@ async def _nowhere(secret: str, site: Site, room: str, enter: Enter, http: httpx
         await resumed.join_whole(room, start)  # type: ignore[arg-type]
         await fresh.join(room)
         said += "".join(fresh.frames + resumed.frames)
-        headers = {"Authorization": f"Bearer {http.post(f'{backend.url}/api/session', json={'name': 'Eve'}).json()['token']}"}
+        headers = {
+            "Authorization": f"Bearer {http.post(f'{backend.url}/api/session', json={'name': 'Eve'}).json()['token']}"
+        }
         for query in ("", "?after=0", "?before=100", "?after=1&limit=2"):
             answer = http.get(f"{backend.url}/api/rooms/{room}/messages{query}", headers=headers)
             assert answer.status_code == 200

@@ -20,7 +20,9 @@ async def _refused(url: str, **options: object) -> tuple[int, str]:
     return response.status_code, response.headers["Content-Type"]
 
 
-async def test_bearer_and_cookie_open_a_connection_on_either_backend(site: Site, sign_in_at: SignIn, enter: Enter) -> None:
+async def test_bearer_and_cookie_open_a_connection_on_either_backend(
+    site: Site, sign_in_at: SignIn, enter: Enter
+) -> None:
     ada = sign_in_at(site.here)
     by_bearer = await enter(site.there, person=ada)
     assert await by_bearer.refused("typing", room="a") == "not_joined"
@@ -49,7 +51,9 @@ async def test_foreign_pages_get_no_upgrade_and_write_nothing(origin: str, site:
     headers = {**ada.headers, "Origin": origin}
     assert await _refused(site.here.ws_url, headers=headers) == (403, "application/problem+json")
     for method, path in (("POST", "/api/session"), ("DELETE", "/api/session"), ("POST", "/api/rooms/a/messages")):
-        refused = http.request(method, site.here.url + path, headers=headers, json={"name": "Ada"} if method == "POST" else None)
+        refused = http.request(
+            method, site.here.url + path, headers=headers, json={"name": "Ada"} if method == "POST" else None
+        )
         assert refused.status_code == 403, (method, path)
         assert refused.json()["type"] == "urn:tandem:problem:origin_refused"
         assert "access-control-allow-origin" not in refused.headers
@@ -63,7 +67,10 @@ async def test_own_pages_and_those_of_the_twin_get_in(site: Site, sign_in_at: Si
         await chat.close()
         answer = http.get(f"{site.here.url}/api/session", headers={**ada.headers, "Origin": origin})
         assert answer.headers["access-control-allow-origin"] == origin
-        assert http.post(f"{site.here.url}/api/session", json={"name": "Ada"}, headers={"Origin": origin}).status_code == 201
+        assert (
+            http.post(f"{site.here.url}/api/session", json={"name": "Ada"}, headers={"Origin": origin}).status_code
+            == 201
+        )
 
 
 async def test_compression_is_not_agreed_on(site: Site, sign_in_at: SignIn) -> None:

@@ -118,7 +118,9 @@ async def test_two_hundred_malformed_frames_end_the_connection(tight: Backend, d
 
 def test_rest_is_limited_per_user(tight: Backend, room: str, http: httpx.Client, sign_in_at: SignIn) -> None:
     def post(headers: dict[str, str]) -> httpx.Response:
-        return http.post(f"{tight.url}/api/rooms/{room}/messages", json={"id": fresh_id(), "text": "a"}, headers=headers)
+        return http.post(
+            f"{tight.url}/api/rooms/{room}/messages", json={"id": fresh_id(), "text": "a"}, headers=headers
+        )
 
     ada, bob = sign_in_at(tight), sign_in_at(tight, "Bob")
     statuses = {post(ada.headers).status_code for _ in range(BURST)}

@@ -55,9 +55,7 @@ async def test_a_lost_connection_leaves_after_a_grace_of_five_seconds(servers: S
 
 
 @pytest.mark.slow
-async def test_a_reconnect_within_the_grace_does_not_show(
-    servers: Servers, enter: Enter, sign_in_at: SignIn
-) -> None:
+async def test_a_reconnect_within_the_grace_does_not_show(servers: Servers, enter: Enter, sign_in_at: SignIn) -> None:
     async def flicker(profile: str) -> list[PresencePush]:
         room, backend = fresh_room(), servers.backend(profile)
         person = sign_in_at(backend, "Bob")

@@ -187,9 +187,7 @@ async def _unready(site: Site, person: Person, http: httpx.Client) -> None:
 
 
 @each_site
-def test_a_frozen_redis_is_told_at_once_and_doubles_nothing(
-    site_name: str, together: Together, victim: Victim
-) -> None:
+def test_a_frozen_redis_is_told_at_once_and_doubles_nothing(site_name: str, together: Together, victim: Victim) -> None:
     together.tell(_a_frozen_redis, site_name, victim.freeze, victim.thaw)
 
 
@@ -209,9 +207,7 @@ async def _a_short_freeze(site: Site, doors: Doors, http: httpx.Client) -> Async
 
 
 @each_site
-def test_a_command_given_up_on_is_carried_out_at_most_once(
-    site_name: str, together: Together, victim: Victim
-) -> None:
+def test_a_command_given_up_on_is_carried_out_at_most_once(site_name: str, together: Together, victim: Victim) -> None:
     together.tell(_a_short_freeze, site_name, victim.freeze, victim.thaw)
 
 

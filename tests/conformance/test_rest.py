@@ -170,7 +170,9 @@ def test_pages_are_served_and_answer_head(site: Site, http: httpx.Client) -> Non
         head = http.head(site.here.url + path)
         assert answer.content, path
         assert not head.content, path
-        assert answer.status_code in ((200, 503) if path in ("/", "/docs", "/redoc") else (200,)), path  # 503: not built
+        assert answer.status_code in ((200, 503) if path in ("/", "/docs", "/redoc") else (200,)), (
+            path
+        )  # 503: not built
         assert (head.status_code, head.headers["content-type"]) == (answer.status_code, answer.headers["content-type"])
         assert answer.headers["x-content-type-options"] == "nosniff"
 

@@ -19,7 +19,9 @@ async def test_first_join_makes_an_empty_room(site: Site, room: str, enter: Ente
     assert (result.members.count, result.members.sampled, result.read) == (1, False, None)
 
 
-async def test_join_gives_the_newest_fifty_messages_with_what_became_of_them(site: Site, room: str, enter: Enter) -> None:
+async def test_join_gives_the_newest_fifty_messages_with_what_became_of_them(
+    site: Site, room: str, enter: Enter
+) -> None:
     ada = await enter(site.here, room)
     for number in range(60):
         end = await ada.post(room, f"{number}")
@@ -68,7 +70,9 @@ async def test_resume_where_nothing_was_missed_is_empty(site: Site, room: str, e
 
 
 @pytest.mark.parametrize("case", ["unknown-epoch", "beyond-the-top"])
-async def test_positions_that_cannot_be_honoured_are_not_recovered(case: str, site: Site, room: str, enter: Enter) -> None:
+async def test_positions_that_cannot_be_honoured_are_not_recovered(
+    case: str, site: Site, room: str, enter: Enter
+) -> None:
     ada = await enter(site.here, room)
     last = await ada.post(room, "hello")
     epoch, offset = ("0" * 16, 0) if case == "unknown-epoch" else (last.epoch, 2)
@@ -108,9 +112,7 @@ async def test_pages_are_bounded_in_bytes_too(site: Site, room: str, enter: Ente
     assert newest.offset == last.offset
 
 
-async def test_messages_posted_during_a_replay_come_after_it(
-    site: Site, room: str, enter: Enter, fill: Fill
-) -> None:
+async def test_messages_posted_during_a_replay_come_after_it(site: Site, room: str, enter: Enter, fill: Fill) -> None:
     ada = await enter(site.here, room)
     start = await ada.post(room, "start")
     await fill(room, [f"{number}" for number in range(500)])
@@ -164,7 +166,9 @@ async def test_only_members_may_act(kind: str, site: Site, room: str, enter: Ent
     assert await bob.refused(kind, room=room, **fields.get(kind, {})) == "not_joined"
 
 
-@pytest.mark.parametrize("name", ["", "Room", "-a", "_a", "a b", "a/b", "ä", "a" * 65, "a\n", "a:b", "{0}", "..", None, 7])
+@pytest.mark.parametrize(
+    "name", ["", "Room", "-a", "_a", "a b", "a/b", "ä", "a" * 65, "a\n", "a:b", "{0}", "..", None, 7]
+)
 async def test_names_outside_the_rules_are_malformed(name: object, site: Site, enter: Enter) -> None:
     ada = await enter(site.here)
     await ada.send('{"type": "join", "ref": 1, "room": %s}' % json.dumps(name))

@@ -107,5 +107,7 @@ def test_bad_bodies_get_a_problem_document(body: bytes, status: int, site: Site,
 
 
 def test_body_must_be_json(site: Site, http: httpx.Client) -> None:
-    answer = http.post(f"{site.here.url}/api/session", content=b'{"name": "Ada"}', headers={"Content-Type": "text/plain"})
+    answer = http.post(
+        f"{site.here.url}/api/session", content=b'{"name": "Ada"}', headers={"Content-Type": "text/plain"}
+    )
     assert answer.status_code == 415

@@ -17,7 +17,9 @@ MODULES = {"async": "async_chat", "sync": "sync_chat"}
 def _run(module: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     command = [sys.executable, "-m", module]
-    return subprocess.run(command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, timeout=20, check=False
+    )
 
 
 @pytest.mark.parametrize("profile", MODULES)

@@ -16,7 +16,12 @@ async def test_a_message_posted_on_one_backend_reaches_the_other(site: Site, roo
     question = await ada.post(room, "Hello?", id="a-1")
     for chat in (ada, bob):
         message = await chat.expect(Message)
-        assert (message.room, message.epoch, message.offset, message.id) == (room, question.epoch, question.offset, "a-1")
+        assert (message.room, message.epoch, message.offset, message.id) == (
+            room,
+            question.epoch,
+            question.offset,
+            "a-1",
+        )
         assert (message.user.name, message.text, message.reply_to) == ("Ada", "Hello?", None)
     answer = await bob.post(room, "Hello!", reply_to=place(question))
     message = await ada.expect(Message)

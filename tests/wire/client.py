@@ -80,7 +80,13 @@ class Chat:
         options.setdefault("compression", None)
         return cls(
             await open_socket(
-                url, additional_headers=headers, proxy=None, ping_interval=None, max_size=None, close_timeout=5, **options
+                url,
+                additional_headers=headers,
+                proxy=None,
+                ping_interval=None,
+                max_size=None,
+                close_timeout=5,
+                **options,
             )
         )
 

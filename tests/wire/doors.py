@@ -25,7 +25,13 @@ class Doors:
         await self._opened.__aexit__(*raised)
 
     async def enter(
-        self, backend: Backend, room: str | None = None, *, person: Person | None = None, name: str = "Ada", **options: Any
+        self,
+        backend: Backend,
+        room: str | None = None,
+        *,
+        person: Person | None = None,
+        name: str = "Ada",
+        **options: Any,
     ) -> Chat:
         """Open a connection, as a new user or as ``person``, and join a room if one is named."""
         person = person or sign_in(self._http, backend.url, name)

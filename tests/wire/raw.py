@@ -27,7 +27,13 @@ class Received:
 
 
 def frame(
-    opcode: int, payload: bytes = b"", *, fin: bool = True, reserved: int = 0, masked: bool = True, size: int | None = None
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    fin: bool = True,
+    reserved: int = 0,
+    masked: bool = True,
+    size: int | None = None,
 ) -> bytes:
     """Return a frame; ``size`` is the length that it claims."""
     claimed = len(payload) if size is None else size

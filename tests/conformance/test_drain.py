@@ -1,0 +1,75 @@
+"""A backend that is told to stop: everybody is told when to come back, nobody is left, and it ends in time."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncGenerator
+
+import httpx
+import pytest
+
+from stack.backends import Backend
+from tests.conformance.conftest import PROFILES
+from tests.conformance.together import Together, until
+from tests.wire.client import Notice
+from tests.wire.doors import Doors
+from tests.wire.people import fresh_room, sign_in
+from tests.wire.raw import CLOSE, TEXT
+from tests.wire.servers import Servers, Site
+
+DRAIN = 1.0
+
+
+@pytest.fixture(scope="module")
+def together(servers: Servers) -> Together:
+    return Together(
+        [Site(name, *[servers.unstarted(name, CHAT_DRAIN_SECONDS="1")] * 2, servers.redis) for name in PROFILES]
+    )
+
+
+async def _a_stop(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+    backend, room = site.here, fresh_room()
+    await asyncio.to_thread(backend.start)
+    try:
+        await _stop_with_members(backend, room, doors, http)
+    finally:
+        await asyncio.to_thread(backend.kill)
+    yield
+
+
+async def _stop_with_members(backend: Backend, room: str, doors: Doors, http: httpx.Client) -> None:
+    members = [await doors.enter(backend, room, name=f"M{number}") for number in range(5)]
+    mute = await doors.dial(backend)
+    who = sign_in(http, backend.url, "Late")
+    await members[0].post(room, "soon gone")
+    began = time.monotonic()
+    backend.terminate()
+    notices = [await member.expect(Notice) for member in members]
+    assert {notice.notice for notice in notices} == {"draining"}
+    waits = [notice.reconnect_in for notice in notices]
+    assert all(wait is not None and 0 <= wait <= DRAIN for wait in waits), waits
+    assert len(set(waits)) == len(waits), "they are not to come back all at once"
+    await until(lambda: not _listens(backend), within=2)
+    with pytest.raises(ConnectionRefusedError):
+        await doors.enter(backend, person=who)
+    assert [await member.ended() for member in members] == [1012] * len(members)
+    assert time.monotonic() - began < DRAIN + 3
+    assert (await mute.receive()).opcode == TEXT  # the notice
+    closing = await mute.receive()
+    assert (closing.opcode, closing.code) == (CLOSE, 1012)
+    await until(lambda: not backend.running, within=15)
+    assert backend.returncode == 0
+
+
+def _listens(backend: Backend) -> bool:
+    try:
+        with socket.create_connection((backend.host, backend.port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_stopped_backend_sends_everybody_away_in_time(profile: str, together: Together, servers: Servers) -> None:
+    servers.backend("async")  # so that Redis runs
+    together.tell(_a_stop, profile)

@@ -1,0 +1,129 @@
+"""Several workers behind one listener are one backend."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncGenerator, Iterator
+
+import httpx
+import psutil
+import pytest
+
+from stack.backends import Backend
+from tests.conformance.conftest import PROFILES
+from tests.conformance.together import Together, until
+from tests.wire.client import Chat, PresencePush
+from tests.wire.doors import Doors
+from tests.wire.people import fresh_room
+from tests.wire.servers import Servers, Site
+
+MOST = 60
+
+
+@pytest.fixture(scope="module")
+def together(servers: Servers) -> Iterator[Together]:
+    servers.backend("async")  # so that Redis runs
+    backends = [servers.unstarted(name, workers=2, CHAT_DRAIN_SECONDS="0") for name in PROFILES]
+    for backend in backends:
+        backend.launch()
+    for backend in backends:
+        backend.wait_ready()
+    yield Together(
+        [Site(name, backend, backend, servers.redis) for name, backend in zip(PROFILES, backends, strict=True)]
+    )
+    for backend in backends:
+        backend.terminate()
+    for backend in backends:
+        backend.wait(15)
+
+
+def _served(backend: Backend) -> dict[int, int]:
+    """Connections by process."""
+    counts = {}
+    for pid in backend.pids():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            sockets = psutil.Process(pid).net_connections("tcp")
+            if count := sum(s.status == "ESTABLISHED" and s.laddr.port == backend.port for s in sockets):
+                counts[pid] = count
+    return counts
+
+
+async def _fill_both(backend: Backend, room: str, doors: Doors) -> list[Chat]:
+    members: list[Chat] = []
+    while len(await asyncio.to_thread(_served, backend)) < 2:
+        assert len(members) < MOST, "one worker takes everything"
+        members += await asyncio.gather(*(doors.enter(backend, room, name=f"M{n}") for n in range(4)))
+    return members
+
+
+async def _two_workers(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+    room, backend = fresh_room(), site.here
+    members = await _fill_both(backend, room, doors)
+    last = [await member.post(room, f"{number}") for number, member in enumerate(members)][-1]
+    for member in members:
+        await member.reached(room, last)
+        assert member.ledger(room).keys[-1][1] == last.offset
+    await members[0].expect(PresencePush, lambda push: push.count == len(members))
+    metrics = await asyncio.to_thread(http.get, f"{backend.url}/metrics")
+    assert f"chat_connections_open {len(members):.1f}" in metrics.text, "one scrape counts all workers"
+    yield
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_both_workers_take_connections_and_messages_cross(profile: str, together: Together) -> None:
+    together.tell(_two_workers, profile)
+
+
+async def _a_stuck_worker(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+    backend = site.here
+    await _fill_both(backend, fresh_room(), doors)
+    stuck = max(await asyncio.to_thread(_served, backend))
+
+    def readiness() -> int:
+        """Asked until the other worker answers."""
+        with contextlib.suppress(httpx.HTTPError):
+            return http.get(f"{backend.url}/readyz", timeout=0.3).status_code
+        return 0
+
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        await until(lambda: readiness() == 503, within=12)
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+    await until(lambda: readiness() == 200, within=12)
+    yield
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_backend_is_ready_only_while_all_its_workers_are(profile: str, together: Together) -> None:
+    together.tell(_a_stuck_worker, profile)
+
+
+async def _a_killed_worker(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+    room, backend = fresh_room(), site.here
+    members = await _fill_both(backend, room, doors)
+    before = [await member.post(room, f"{number}") for number, member in enumerate(members)][-1]
+    killed = max(await asyncio.to_thread(_served, backend))
+    os.kill(killed, signal.SIGKILL)
+    survivors = []
+    for member in members:
+        with contextlib.suppress(TimeoutError):
+            assert await member.ended(within=0.5 if survivors else 2) == 1006
+            continue
+        survivors.append(member)
+    assert survivors
+    assert len(survivors) < len(members)
+    after = await survivors[0].post(room, "still here")
+    for member in survivors:
+        await member.reached(room, after)
+    back = await doors.enter(backend)
+    result = await back.join(room)
+    assert result.offset == after.offset == before.offset + 1
+    yield
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_killed_worker_takes_only_its_own_connections(profile: str, together: Together) -> None:
+    together.tell(_a_killed_worker, profile)
