@@ -45,11 +45,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Both backends, to be killed, stopped and frozen."""
+def fragile_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("fragile"), CHAT_DRAIN_SECONDS="2") as stack:
         yield stack
         no_tracebacks(stack)
+
+
+@pytest.fixture
+def fragile(fragile_stack: Stack) -> Iterator[Stack]:
+    """Both backends, to be killed, stopped and frozen; whatever a test leaves down is up for the next."""
+    yield fragile_stack
+    for server in reversed(fragile_stack.servers):
+        if not server.running:
+            server.start()
 
 
 def running(directory: Path, **settings: str) -> Stack:

@@ -96,6 +96,10 @@ class Visitor:
     async def texts(self) -> list[str]:
         return await self.rows.locator(".text").all_inner_texts()
 
+    async def states(self) -> list[str]:
+        """Return what the rows say of themselves: sending, sent, unknown or failed."""
+        return list(await self.rows.evaluate_all("rows => rows.map((row) => row.dataset.state)"))
+
     async def hears_out(self, count: int, within: float = 20.0) -> list[str]:
         """Wait until there are this many rows and all are in the log; return their texts."""
         await expect(self.rows).to_have_count(count, timeout=within * 1000)
