@@ -10,8 +10,9 @@ from chat_core.frames import User
 from chat_core.presence import LIFETIME, State, encode, record
 from chat_core.registry import REFRESH_TICKS, Received, Registry
 from chat_core.rooms import Admission
-from tests.core.test_rooms import A, at, block, entries
-from tests.core.world import page
+from tests.core.world import at, block, entries, epoch, page
+
+A = epoch(1)
 
 
 @dataclass(frozen=True)

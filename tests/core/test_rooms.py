@@ -8,24 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_core.envelope import Block
-from chat_core.frames import Position, User
+from chat_core.frames import User
 from chat_core.rooms import MOST_HELD, TAIL_BYTES, TAIL_ENTRIES, Admission, Room, Tail
-from tests.core.world import ROOM, Client, World, entry, epoch, page
+from tests.core.world import ROOM, Client, World, at, block, entries, entry, epoch, page
 
 ANN = User(id="ann", name="Ann")
 A, B = epoch(1), epoch(2)
-
-
-def at(offset: int, life: str = A) -> Position:
-    return Position(epoch=life, offset=offset)
-
-
-def entries(first: int, last: int, life: str = A, kind: str = "message") -> list[bytes]:
-    return [entry(kind, at(offset, life)) for offset in range(first, last + 1)]
-
-
-def block(first: int, last: int | None = None, life: str = A) -> Block:
-    return Block(ROOM, life, first, 1.0, entries(first, first if last is None else last, life))
 
 
 def room_with(*members: str, top: int = 0) -> Room[str]:

@@ -42,16 +42,34 @@ def epoch(number: int) -> str:
     return f"{number:016x}"
 
 
-def entry(kind: str, at: Position, name: str = "x", text: str = "…") -> bytes:
+FIRST = epoch(1)
+
+
+def entry(kind: str, place: Position, name: str = "x", text: str = "…") -> bytes:
     """One log entry as JSON, the way the scripts write it."""
-    fields = {"type": kind, "room": ROOM, "epoch": at.epoch, "offset": at.offset, "at": 1.0, "id": name}
+    fields = {"type": kind, "room": ROOM, "epoch": place.epoch, "offset": place.offset, "at": 1.0, "id": name}
     return json.dumps({**fields, "user": {"id": "u", "name": "U"}, "text": text}, separators=(",", ":")).encode()
 
 
-def page(at: Position, entries: list[bytes] | None = None, *, recovered: bool = True, top: int | None = None) -> Page:
+def at(offset: int, life: str = FIRST) -> Position:
+    """A place in the log, in its first epoch unless another is given."""
+    return Position(epoch=life, offset=offset)
+
+
+def entries(first: int, last: int, life: str = FIRST, kind: str = "message") -> list[bytes]:
+    """The log's entries from one offset to another."""
+    return [entry(kind, at(offset, life)) for offset in range(first, last + 1)]
+
+
+def block(first: int, last: int | None = None, life: str = FIRST) -> Block:
+    """The publication of these entries; of one where no last is given."""
+    return Block(ROOM, life, first, 1.0, entries(first, first if last is None else last, life))
+
+
+def page(end: Position, shown: list[bytes] | None = None, *, recovered: bool = True, top: int | None = None) -> Page:
     """A page that ends at a place; the log goes on where `top` is above it."""
-    top = at.offset if top is None else top
-    return Page(at.epoch, top, recovered, at.offset, top > at.offset, None, {}, entries or [])
+    top = end.offset if top is None else top
+    return Page(end.epoch, top, recovered, end.offset, top > end.offset, None, {}, shown or [])
 
 
 @dataclass
