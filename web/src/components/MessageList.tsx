@@ -207,7 +207,13 @@ export class MessageList extends Component<Props, ListState> {
     return (
       <div class="conversation">
         <div class="scroller" ref={this.#box} onScroll={this.#onScroll} onKeyDown={this.#onKeyDown}>
-          <div class="messages" role="feed" aria-label={`Messages in ${room.name}`} aria-busy={room.older === "loading"}>
+          <div
+            class="messages"
+            role="log"
+            aria-live="off" // what is new is said elsewhere, in fewer words
+            aria-label={`Messages in ${room.name}`}
+            aria-busy={room.older === "loading"}
+          >
             {this.#beginning()}
             {this.#messages()}
             {posts(room).map((act, i) => (

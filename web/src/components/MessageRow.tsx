@@ -1,4 +1,5 @@
-import { Component } from "preact";
+import { Component, createRef } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Message, User } from "../protocol";
 import { keyOf } from "../state/positions";
 import type { Amendment } from "../state/types";
@@ -58,23 +59,34 @@ function Body({ message, pending }: { message: Message; pending: Amendment | und
 }
 
 function Confirmation({ onDelete, onKeep }: { onDelete: () => void; onKeep: () => void }) {
+  const keep = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => keep.current?.focus(), []);
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    onKeep();
+  };
   return (
-    <div class="confirm" role="group" aria-label="Delete this message?">
+    <div class="confirm" role="group" aria-label="Delete this message?" onKeyDown={onKeyDown}>
       <span>Delete this message for everybody?</span>
       <button type="button" class="small danger" data-testid="confirm-delete" onClick={onDelete}>
         Delete
       </button>
-      <button type="button" class="small" autofocus onClick={onKeep}>
+      <button type="button" class="small" ref={keep} onClick={onKeep}>
         Keep
       </button>
     </div>
   );
 }
 
-/** One message. Rows are many and change rarely, so a row is drawn again only when something about it is new. */
+/**
+ * One message. Rows are many and change rarely, so a row is drawn again only when something about it is new. A finger
+ * does not hover: tools that came up under it on its way down would take the tap.
+ */
 export class MessageRow extends Component<Props, RowState> {
   static override contextType = ActionsContext;
   override state: RowState = { confirming: false };
+  readonly #row = createRef<HTMLElement>();
 
   override shouldComponentUpdate(next: Props, state: RowState): boolean {
     const keys = Object.keys(next) as (keyof Props)[];
@@ -82,10 +94,15 @@ export class MessageRow extends Component<Props, RowState> {
   }
 
   readonly #ask = () => this.setState({ confirming: true });
-  readonly #keep = () => this.setState({ confirming: false });
+
+  /** What had the focus is gone, so that the row takes it. */
+  readonly #keep = () => {
+    this.setState({ confirming: false });
+    this.#row.current?.focus({ preventScroll: true });
+  };
 
   readonly #delete = () => {
-    this.setState({ confirming: false });
+    this.#keep();
     (this.context as Actions).delete(this.props.message);
   };
 
@@ -122,6 +139,7 @@ export class MessageRow extends Component<Props, RowState> {
     const classes = ["row", leads && "leads", own && "own", active && "active", flashing && "flash"].filter(Boolean);
     return (
       <article
+        ref={this.#row}
         class={classes.join(" ")}
         data-testid="message"
         data-epoch={message.epoch}
@@ -131,7 +149,7 @@ export class MessageRow extends Component<Props, RowState> {
         data-id={message.id}
         tabIndex={active ? 0 : -1}
         onFocusCapture={() => onActive(key)}
-        onMouseEnter={() => onActive(key)}
+        onPointerEnter={({ pointerType }) => pointerType === "mouse" && onActive(key)}
         onClick={() => onActive(key)}
       >
         <div class="margin">{leads ? <Avatar user={message.user} /> : <Time at={message.at} />}</div>
