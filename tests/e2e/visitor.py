@@ -58,7 +58,7 @@ class Visitor:
         await self.page.get_by_test_id("name-input").fill(self.name)
         await self.page.get_by_test_id("enter").click()
         await self.sees_state("live")
-        await expect(self.members.get_by_text(self.name, exact=True)).to_be_visible()
+        await expect(self.members.get_by_text(self.name, exact=True)).to_be_attached()
 
     async def say(self, text: str) -> None:
         await self.composer.fill(text)
