@@ -127,7 +127,7 @@ local function render(room, entries)
     if entry.k == 'm' or entry.k == 'e' then
       json[#json + 1] = ',"text":' .. (text or 'null')
     end
-    if entry.k == 'm' and edited and text then json[#json + 1] = ',"edited_at":' .. edited end
+    if entry.k == 'm' and edited then json[#json + 1] = ',"edited_at":' .. edited end
     if entry.k == 'm' and reactions then json[#json + 1] = ',"reactions":' .. reactions_json(reactions) end
     json[#json + 1] = '}'
     rendered[i] = table.concat(json)

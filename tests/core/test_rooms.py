@@ -295,6 +295,16 @@ def test_fill_goes_on_while_there_is_more_and_nobody_is_let_in_meanwhile() -> No
     assert room.settle() == [("ann", Admission.LIVE, [b"hello", *entries(5, 9)])]
 
 
+def test_gap_that_a_probe_found_is_filled_to_its_end() -> None:
+    room = room_with("bob", top=0)
+    room.verify(A, 9)
+    room.fill(page(at(4), entries(1, 4), top=9))
+    assert parked(room), "nothing that was held says so here"
+    room.fill(page(at(9), entries(5, 9)))
+    assert not parked(room)
+    assert taken(room) == entries(1, 9)
+
+
 def test_overlapping_blocks_are_taken_once() -> None:
     room = room_with("bob", top=0)
     room.receive(block(1, 3))
@@ -352,6 +362,17 @@ def test_restart_with_a_cut_log_puts_the_members_out_and_they_come_back() -> Non
     assert room.admit("bob", page(at(4, B), recovered=False), b"hello")[0] is Admission.WAIT
     room.take()
     assert room.settle() == [("bob", Admission.LIVE, [b"hello"])]
+
+
+def test_what_was_pending_when_the_room_was_reset_is_sent_to_nobody() -> None:
+    room = room_with("bob", top=4)
+    room.receive(block(5))
+    room.verify(B, 3)
+    assert room.fill(page(at(3, B), recovered=False)) == ("bob",)
+    room.receive(block(4, life=B))
+    assert taken(room) == entries(4, 4, B)
+    room.enter("bob", ANN)
+    assert room.admit("bob", page(at(3, B), recovered=False), b"hello")[1] == [b"hello", *entries(4, 4, B)]
 
 
 def test_vanished_room_puts_its_members_out_and_starts_anew() -> None:
