@@ -29,6 +29,7 @@ async def see_the_same(ann: Visitor, ben: Visitor, each: int) -> None:
     for who in (ann, ben):
         assert of(who.name, seen) == numbered(who, 0, each)
         assert set(await who.states()) == {"sent"}
+        await expect(who.page.get_by_test_id("broken")).to_have_count(0)  # resumed, not loaded anew
 
 
 @pytest.mark.parametrize("profile", ["async", "sync"])
