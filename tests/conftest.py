@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.wire.people import http_client
+from tests.wire.rest import Rest
 from tests.wire.servers import Servers
 
 
@@ -25,7 +24,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, server_logs: Path) -> Iter
 
 
 @pytest.fixture(scope="session")
-def http() -> Iterator[httpx.Client]:
+def http() -> Iterator[Rest]:
     """A client for REST that keeps no cookies."""
-    with http_client() as client:
+    with Rest() as client:
         yield client

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 
 from stack.backends import Backend
 from tests.wire.client import Chat, Position, place
 from tests.wire.doors import Doors
-from tests.wire.people import Person, fresh_room, http_client, sign_in
+from tests.wire.people import Person, fresh_room, sign_in
 from tests.wire.raw import RawPeer
+from tests.wire.rest import Rest
 from tests.wire.servers import Servers, Site, site_of
 
 PROFILES = ("async", "async-portable", "sync", "sync-gevent")
@@ -49,7 +48,7 @@ def room() -> str:
 
 
 @pytest.fixture
-def sign_in_at(http: httpx.Client) -> SignIn:
+def sign_in_at(http: Rest) -> SignIn:
     """Begin a session at a backend as a new user."""
 
     def begin(backend: Backend, name: str = "Ada") -> Person:
@@ -59,7 +58,7 @@ def sign_in_at(http: httpx.Client) -> SignIn:
 
 
 @pytest_asyncio.fixture
-async def doors(http: httpx.Client) -> AsyncIterator[Doors]:
+async def doors(http: Rest) -> AsyncIterator[Doors]:
     """Opens connections, which are closed at the end."""
     async with Doors(http) as opened:
         yield opened
@@ -96,7 +95,7 @@ def dial(doors: Doors) -> Dial:
 
 
 @pytest.fixture
-def browser() -> Iterator[httpx.Client]:
+def browser() -> Iterator[Rest]:
     """A client for REST that keeps cookies, as a browser does."""
-    with http_client(cookies=True) as client:
+    with Rest(cookies=True) as client:
         yield client

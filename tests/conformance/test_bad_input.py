@@ -3,12 +3,12 @@
 import asyncio
 import json
 
-import httpx
 import pytest
 
+from stack.backends import Backend
 from tests.conformance.conftest import Dial, Enter, SignIn
 from tests.wire.raw import BINARY, CLOSE, PING, PONG, TEXT, RawPeer, close_frame, frame
-from tests.wire.servers import Site
+from tests.wire.rest import Rest
 
 LIMIT = 64 * 1024
 
@@ -53,8 +53,8 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-async def test_what_is_no_command_is_malformed(case: str, site: Site, enter: Enter) -> None:
-    ada = await enter(site.here)
+async def test_what_is_no_command_is_malformed(case: str, lone: Backend, enter: Enter) -> None:
+    ada = await enter(lone)
     await ada.send(MALFORMED[case].decode())
     await ada.until(lambda: ada.loose)
     (reply,) = ada.loose
@@ -75,8 +75,8 @@ def _ref(frame: bytes) -> int | None:
     return ref if type(ref) is int and 0 <= ref < 2**53 else None
 
 
-async def test_unknown_fields_are_ignored(site: Site, room: str, enter: Enter) -> None:
-    ada = await enter(site.here)
+async def test_unknown_fields_are_ignored(lone: Backend, room: str, enter: Enter) -> None:
+    ada = await enter(lone)
     assert (await ada.command("join", room=room, colour="red", nested={"a": [1, 2, 3]})).error is None
 
 
@@ -108,10 +108,10 @@ FATAL = {
 
 @pytest.mark.parametrize("case", FATAL)
 async def test_broken_frames_close_the_connection_with_the_documented_code(
-    case: str, site: Site, room: str, enter: Enter, dial: Dial
+    case: str, lone: Backend, room: str, enter: Enter, dial: Dial
 ) -> None:
     sent, code = FATAL[case]
-    bystander, peer = await enter(site.there, room), await dial(site.here)
+    bystander, peer = await enter(lone, room), await dial(lone)
     peer.command("join", room=room)
     await peer.reply()
     peer.write(sent)
@@ -123,8 +123,8 @@ async def test_broken_frames_close_the_connection_with_the_documented_code(
     await bystander.reached(room, after)
 
 
-async def test_a_frame_of_exactly_the_limit_is_taken(site: Site, room: str, enter: Enter, dial: Dial) -> None:
-    peer = await dial(site.here)
+async def test_a_frame_of_exactly_the_limit_is_taken(lone: Backend, room: str, enter: Enter, dial: Dial) -> None:
+    peer = await dial(lone)
     command = json.dumps({"type": "join", "ref": 1, "room": room}).encode()
     peer.write(frame(TEXT, command + b" " * (LIMIT - len(command))))
     assert "result" in await peer.reply()
@@ -133,8 +133,8 @@ async def test_a_frame_of_exactly_the_limit_is_taken(site: Site, room: str, ente
     assert (await peer.reply(2))["error"]["code"] == "too_long"
 
 
-async def test_messages_in_parts_and_pings_between_them_are_understood(site: Site, room: str, dial: Dial) -> None:
-    peer = await dial(site.here)
+async def test_messages_in_parts_and_pings_between_them_are_understood(lone: Backend, room: str, dial: Dial) -> None:
+    peer = await dial(lone)
     command = json.dumps({"type": "join", "ref": 1, "room": room}).encode()
     parts = [frame(TEXT, command[:1], fin=False)]
     parts += [frame(0, command[at : at + 1], fin=False) + frame(0, fin=False) for at in range(1, len(command))]
@@ -149,15 +149,15 @@ async def test_messages_in_parts_and_pings_between_them_are_understood(site: Sit
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
-async def test_a_close_is_answered_with_its_code(code: int, site: Site, dial: Dial) -> None:
-    peer = await dial(site.here)
+async def test_a_close_is_answered_with_its_code(code: int, lone: Backend, dial: Dial) -> None:
+    peer = await dial(lone)
     peer.write(close_frame(code, "bye 👋".encode()))
     assert await peer.close_code() == code
     assert await peer.at_end()
 
 
-async def test_a_close_without_a_code_is_answered(site: Site, dial: Dial) -> None:
-    peer = await dial(site.here)
+async def test_a_close_without_a_code_is_answered(lone: Backend, dial: Dial) -> None:
+    peer = await dial(lone)
     peer.write(frame(CLOSE))
     assert await peer.close_code() in (1000, 1005)
     assert await peer.at_end()
@@ -177,36 +177,36 @@ async def test_a_close_without_a_code_is_answered(site: Site, dial: Dial) -> Non
     ],
     ids=["zeros", "tls", "version", "long-target", "many-headers", "negative-length", "bad-chunk", "not-ascii"],
 )
-async def test_what_is_no_request_hurts_nobody(request_: bytes, site: Site, http: httpx.Client) -> None:
-    peer = await RawPeer.dial(site.here.ws_url)
+async def test_what_is_no_request_hurts_nobody(request_: bytes, lone: Backend, http: Rest) -> None:
+    peer = await RawPeer.dial(lone.ws_url)
     peer.write(request_)
     peer.write_eof()
     assert await peer.at_end()
     await peer.close()
-    assert http.get(f"{site.here.url}/healthz").status_code == 200
+    assert http.get(f"{lone.url}/healthz").status_code == 200
 
 
 @pytest.mark.parametrize(
     "path", ["/%2e%2e/%2e%2e/etc/passwd", "/assets/..%2f..%2fpyproject.toml", "//etc/passwd", "/%00"]
 )
-def test_no_file_outside_the_client_is_given_out(path: str, site: Site, http: httpx.Client) -> None:
-    answer = http.get(site.here.url + path)
+def test_no_file_outside_the_client_is_given_out(path: str, lone: Backend, http: Rest) -> None:
+    answer = http.get(lone.url + path)
     assert answer.status_code in (400, 404)
     assert "root:" not in answer.text
     assert "[project]" not in answer.text
 
 
 async def test_peers_that_never_answer_a_close_slow_nobody(
-    site: Site, room: str, enter: Enter, dial: Dial, sign_in_at: SignIn, http: httpx.Client
+    lone: Backend, room: str, enter: Enter, dial: Dial, sign_in_at: SignIn, http: Rest
 ) -> None:
-    bystander = await enter(site.here, room)
-    mute = [await dial(site.here, person=sign_in_at(site.here, "Mute")) for _ in range(10)]
+    bystander = await enter(lone, room)
+    mute = [await dial(lone, person=sign_in_at(lone, "Mute")) for _ in range(10)]
     for peer in mute:
         peer.write(frame(BINARY, b"close me"))
     for peer in mute:
         assert await peer.close_code() == 1003
     for number in range(10):
-        answer = await asyncio.to_thread(http.get, f"{site.here.url}/healthz", timeout=0.5)
+        answer = await asyncio.to_thread(http.get, f"{lone.url}/healthz", timeout=0.5)
         assert answer.status_code == 200
         await bystander.post(room, f"{number}")
     ends = await asyncio.gather(*(peer.at_end(within=12) for peer in mute))

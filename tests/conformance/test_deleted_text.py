@@ -1,16 +1,15 @@
 """Text that was taken back or replaced leaves the server no more, by whatever door one asks."""
 
-import httpx
-
 from tests.conformance.conftest import Enter, SignIn
 from tests.wire.client import place
+from tests.wire.rest import Rest
 from tests.wire.servers import Site
 
 SECRET = "the-launch-code-is-0000"
 
 
 async def test_deleted_text_is_in_no_answer(
-    site: Site, room: str, enter: Enter, sign_in_at: SignIn, http: httpx.Client
+    site: Site, room: str, enter: Enter, sign_in_at: SignIn, http: Rest
 ) -> None:
     person = sign_in_at(site.here)
     ada = await enter(site.here, room, person=person)
@@ -33,7 +32,7 @@ async def test_deleted_text_is_in_no_answer(
     assert SECRET not in "".join(again.frames)
 
 
-async def test_replaced_text_is_in_no_answer(site: Site, room: str, enter: Enter, http: httpx.Client) -> None:
+async def test_replaced_text_is_in_no_answer(site: Site, room: str, enter: Enter, http: Rest) -> None:
     ada = await enter(site.here, room)
     start = await ada.post(room, "before")
     message = await ada.post(room, SECRET)
@@ -44,7 +43,7 @@ async def test_replaced_text_is_in_no_answer(site: Site, room: str, enter: Enter
     assert seen.count("the last word") >= 6, "the message and both edits in the replay, and the message elsewhere"
 
 
-async def _nowhere(secret: str, site: Site, room: str, enter: Enter, http: httpx.Client, start: object) -> str:
+async def _nowhere(secret: str, site: Site, room: str, enter: Enter, http: Rest, start: object) -> str:
     """Ask for the room in every way there is; returns all that was said."""
     said = ""
     for backend in site.backends:

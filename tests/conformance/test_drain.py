@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import AsyncGenerator
 
-import httpx
 import pytest
 
 from stack.backends import Backend
@@ -15,6 +14,7 @@ from tests.wire.client import Notice
 from tests.wire.doors import Doors
 from tests.wire.people import fresh_room, sign_in
 from tests.wire.raw import CLOSE, TEXT
+from tests.wire.rest import Rest
 from tests.wire.servers import Servers, Site
 
 DRAIN = 1.0
@@ -22,12 +22,11 @@ DRAIN = 1.0
 
 @pytest.fixture(scope="module")
 def together(servers: Servers) -> Together:
-    return Together(
-        [Site(name, *[servers.unstarted(name, CHAT_DRAIN_SECONDS="1")] * 2, servers.redis) for name in PROFILES]
-    )
+    backends = [servers.unstarted(name, settings={"CHAT_DRAIN_SECONDS": f"{DRAIN:g}"}) for name in PROFILES]
+    return Together([Site(backend.name, backend, backend, servers.redis) for backend in backends])
 
 
-async def _a_stop(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+async def _a_stop(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     backend, room = site.here, fresh_room()
     await asyncio.to_thread(backend.start)
     try:
@@ -37,7 +36,7 @@ async def _a_stop(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerato
     yield
 
 
-async def _stop_with_members(backend: Backend, room: str, doors: Doors, http: httpx.Client) -> None:
+async def _stop_with_members(backend: Backend, room: str, doors: Doors, http: Rest) -> None:
     members = [await doors.enter(backend, room, name=f"M{number}") for number in range(5)]
     mute = await doors.dial(backend)
     who = sign_in(http, backend.url, "Late")

@@ -12,6 +12,7 @@ from stack.backends import Backend
 from tests.conformance.conftest import PROFILES, Dial, Enter, SignIn
 from tests.wire.client import Chat, Message, fresh_id
 from tests.wire.raw import CLOSE, TEXT, frame
+from tests.wire.rest import Rest
 from tests.wire.servers import Servers
 
 RATE, BURST = 2, 10
@@ -24,7 +25,7 @@ def tight(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Backend]
     servers.backend(request.param)  # so that Redis runs
     settings = {"CHAT_MAX_CONNECTIONS_PER_USER": "2", "CHAT_COMMAND_RATE": str(RATE), "CHAT_COMMAND_BURST": str(BURST)}
     settings |= {"CHAT_THREADS": "20"} if request.param == "sync" else {"CHAT_MAX_CONNECTIONS": str(CAPACITY)}
-    with servers.unstarted(request.param, **settings) as backend:
+    with servers.unstarted(request.param, settings=settings) as backend:
         yield backend
 
 
@@ -40,7 +41,7 @@ async def _admitted(backend: Backend, person: object, enter: Enter) -> Chat:
 
 
 async def test_one_connection_too_many_is_told_at_once(
-    tight: Backend, enter: Enter, sign_in_at: SignIn, http: httpx.Client
+    tight: Backend, enter: Enter, sign_in_at: SignIn, http: Rest
 ) -> None:
     people = [sign_in_at(tight) for _ in range(CAPACITY + 1)]
     inside = [await _admitted(tight, person, enter) for person in people[:CAPACITY]]
@@ -116,7 +117,7 @@ async def test_two_hundred_malformed_frames_end_the_connection(tight: Backend, d
     assert (received.code, refused) == (4501, 200)
 
 
-def test_rest_is_limited_per_user(tight: Backend, room: str, http: httpx.Client, sign_in_at: SignIn) -> None:
+def test_rest_is_limited_per_user(tight: Backend, room: str, http: Rest, sign_in_at: SignIn) -> None:
     def post(headers: dict[str, str]) -> httpx.Response:
         return http.post(
             f"{tight.url}/api/rooms/{room}/messages", json={"id": fresh_id(), "text": "a"}, headers=headers

@@ -26,7 +26,7 @@ async def test_those_who_join_in_the_middle_miss_nothing(site: Site, room: str, 
     speakers = [await enter(backend, room, name=f"S{n}") for n, backend in enumerate((site.here, site.there) * 5)]
     start = place(await speakers[0].post(room, "start"))
     speaking = asyncio.gather(*(_speak(chat, room, 12) for chat in speakers))
-    latecomers = []
+    latecomers: list[Chat] = []
     while not speaking.done():
         chat = await enter(site.backends[len(latecomers) % len(site.backends)], name="Late")
         await chat.join_whole(room, start)

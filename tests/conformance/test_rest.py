@@ -9,22 +9,23 @@ from stack.backends import Backend
 from tests.conformance.conftest import PROFILES, Enter, SignIn
 from tests.wire.client import Message, fresh_id, place
 from tests.wire.people import Person, fresh_room, signed
+from tests.wire.rest import Rest
 from tests.wire.servers import Servers, Site
 
 
-def _post(http: httpx.Client, backend: Backend, room: str, who: Person, **fields: Any) -> httpx.Response:
+def _post(http: Rest, backend: Backend, room: str, who: Person, **fields: Any) -> httpx.Response:
     body = {"id": fresh_id(), "text": "hello", **fields}
     return http.post(f"{backend.url}/api/rooms/{room}/messages", json=body, headers=who.headers)
 
 
-def _read(http: httpx.Client, backend: Backend, room: str, who: Person, query: str = "") -> Any:
+def _read(http: Rest, backend: Backend, room: str, who: Person, query: str = "") -> Any:
     answer = http.get(f"{backend.url}/api/rooms/{room}/messages{query}", headers=who.headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 async def test_a_message_written_over_rest_reaches_members_once(
-    site: Site, room: str, enter: Enter, sign_in_at: SignIn, http: httpx.Client
+    site: Site, room: str, enter: Enter, sign_in_at: SignIn, http: Rest
 ) -> None:
     who = sign_in_at(site.here)
     member = await enter(site.there, room, person=who)
@@ -40,7 +41,7 @@ async def test_a_message_written_over_rest_reaches_members_once(
     assert (conflict.status_code, conflict.json()["type"]) == (409, "urn:tandem:problem:id_conflict")
 
 
-def test_history_is_paged_in_both_directions(site: Site, room: str, http: httpx.Client) -> None:
+def test_history_is_paged_in_both_directions(site: Site, room: str, http: Rest) -> None:
     who = signed()
     for number in range(1, 8):
         assert _post(http, site.here, room, who, text=f"{number}").status_code == 201
@@ -60,7 +61,7 @@ def test_history_is_paged_in_both_directions(site: Site, room: str, http: httpx.
 
 
 async def test_history_counts_messages_and_shows_what_became_of_them(
-    site: Site, room: str, enter: Enter, http: httpx.Client
+    site: Site, room: str, enter: Enter, http: Rest
 ) -> None:
     ada = await enter(site.here, room)
     first = await ada.post(room, "first")
@@ -77,7 +78,7 @@ async def test_history_counts_messages_and_shows_what_became_of_them(
     assert list(found["messages"][1]["reactions"]) == ["👍"]
 
 
-def test_rooms_are_listed_by_last_activity(site: Site, http: httpx.Client) -> None:
+def test_rooms_are_listed_by_last_activity(site: Site, http: Rest) -> None:
     who, older, newer = signed(), fresh_room(), fresh_room()
     for name in (newer, older, newer):
         assert _post(http, site.here, name, who).status_code == 201
@@ -88,16 +89,16 @@ def test_rooms_are_listed_by_last_activity(site: Site, http: httpx.Client) -> No
     assert times == sorted(times, reverse=True)
 
 
-def test_what_is_not_there_is_told_so(site: Site, room: str, http: httpx.Client) -> None:
+def test_what_is_not_there_is_told_so(lone: Backend, room: str, http: Rest) -> None:
     who = signed()
     for path in (f"/api/rooms/{room}/messages", f"/api/rooms/{room}/members"):
-        answer = http.get(site.here.url + path, headers=who.headers)
+        answer = http.get(lone.url + path, headers=who.headers)
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:tandem:problem:unknown_room")
     for path in ("/nowhere", "/api/", "/api/rooms/", "/api/rooms/a/b/c"):
-        answer = http.get(site.here.url + path, headers=who.headers)
+        answer = http.get(lone.url + path, headers=who.headers)
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:tandem:problem:not_found"), path
     for method, path in (("PUT", "/api/session"), ("DELETE", "/api/rooms"), ("POST", "/healthz"), ("PATCH", "/")):
-        answer = http.request(method, site.here.url + path, headers=who.headers)
+        answer = http.request(method, lone.url + path, headers=who.headers)
         assert (answer.status_code, answer.json()["type"]) == (405, "urn:tandem:problem:method_not_allowed"), path
         assert "GET" in answer.headers["allow"]
 
@@ -117,8 +118,8 @@ def test_what_is_not_there_is_told_so(site: Site, room: str, http: httpx.Client)
         ("/api/rooms/a/messages?after=%00", 422),
     ],
 )
-def test_bad_queries_say_what_is_wrong(path: str, status: int, site: Site, http: httpx.Client) -> None:
-    answer = http.get(site.here.url + path, headers=signed().headers)
+def test_bad_queries_say_what_is_wrong(path: str, status: int, lone: Backend, http: Rest) -> None:
+    answer = http.get(lone.url + path, headers=signed().headers)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["errors"]
@@ -136,13 +137,13 @@ def test_bad_queries_say_what_is_wrong(path: str, status: int, site: Site, http:
     ],
 )
 def test_bad_messages_say_what_is_wrong(
-    fields: dict[str, Any], status: int, slug: str, site: Site, room: str, http: httpx.Client
+    fields: dict[str, Any], status: int, slug: str, lone: Backend, room: str, http: Rest
 ) -> None:
-    answer = _post(http, site.here, room, signed(), **fields)
+    answer = _post(http, lone, room, signed(), **fields)
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:tandem:problem:{slug}")
 
 
-def test_both_backends_describe_the_same_interface(servers: Servers, http: httpx.Client) -> None:
+def test_both_backends_describe_the_same_interface(servers: Servers, http: Rest) -> None:
     one, two = (http.get(f"{servers.backend(profile).url}/openapi.json").json() for profile in ("async", "sync"))
     assert one["openapi"].startswith("3.")
     for part in ("paths", "components"):
@@ -151,7 +152,7 @@ def test_both_backends_describe_the_same_interface(servers: Servers, http: httpx
         assert path in one["paths"]
 
 
-def test_both_backends_count_the_same_things(servers: Servers, http: httpx.Client) -> None:
+def test_both_backends_count_the_same_things(servers: Servers, http: Rest) -> None:
     def names(profile: str) -> set[str]:
         answer = http.get(f"{servers.backend(profile).url}/metrics")
         assert answer.status_code == 200
@@ -164,10 +165,10 @@ def test_both_backends_count_the_same_things(servers: Servers, http: httpx.Clien
         assert names(profile) == names("async"), profile
 
 
-def test_pages_are_served_and_answer_head(site: Site, http: httpx.Client) -> None:
+def test_pages_are_served_and_answer_head(lone: Backend, http: Rest) -> None:
     for path in ("/", "/docs", "/redoc", "/openapi.json", "/healthz", "/readyz", "/metrics", "/api/about"):
-        answer = http.get(site.here.url + path)
-        head = http.head(site.here.url + path)
+        answer = http.get(lone.url + path)
+        head = http.head(lone.url + path)
         assert answer.content, path
         assert not head.content, path
         assert answer.status_code in ((200, 503) if path in ("/", "/docs", "/redoc") else (200,)), (
@@ -177,7 +178,7 @@ def test_pages_are_served_and_answer_head(site: Site, http: httpx.Client) -> Non
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_about_says_what_answers_and_where_its_twin_is(site: Site, http: httpx.Client) -> None:
-    about = http.get(f"{site.here.url}/api/about").json()
-    assert about["backend"] == site.here.name.partition("-")[0]
-    assert about["twin"]["address"] == site.here.settings["CHAT_TWIN"]
+def test_about_says_what_answers_and_where_its_twin_is(lone: Backend, http: Rest) -> None:
+    about = http.get(f"{lone.url}/api/about").json()
+    assert about["backend"] == lone.name.partition("-")[0]
+    assert about["twin"]["address"] == lone.settings["CHAT_TWIN"]

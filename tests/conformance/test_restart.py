@@ -2,21 +2,19 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from stack.up import Stack
 from tests.wire.client import Chat, Message, place
 from tests.wire.doors import Doors
 from tests.wire.people import SECRET, fresh_room, sign_in
+from tests.wire.rest import Rest
 
 SETTINGS = {"CHAT_SECRET": SECRET, "CHAT_DRAIN_SECONDS": "0"}
 
 
 @pytest.mark.slow
-async def test_history_sessions_and_positions_outlive_a_restart_of_everything(
-    tmp_path: Path, http: httpx.Client
-) -> None:
+async def test_history_sessions_and_positions_outlive_a_restart_of_everything(tmp_path: Path, http: Rest) -> None:
     stack, room = Stack(("async", "sync"), data_dir=tmp_path, settings=SETTINGS), fresh_room()
     with stack:
         one, two = stack.backends.values()

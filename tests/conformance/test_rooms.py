@@ -6,13 +6,14 @@ import json
 import pytest
 
 from chat_core.frames import Position, Reset
+from stack.backends import Backend
 from tests.conformance.conftest import Enter, Fill
 from tests.wire.client import Message, Replay, place
 from tests.wire.servers import Site
 
 
-async def test_first_join_makes_an_empty_room(site: Site, room: str, enter: Enter) -> None:
-    ada = await enter(site.here)
+async def test_first_join_makes_an_empty_room(lone: Backend, room: str, enter: Enter) -> None:
+    ada = await enter(lone)
     result = await ada.join(room)
     assert (result.offset, result.recovered, result.messages, result.more) == (0, False, [], False)
     assert [user.name for user in result.members.users] == ["Ada"]
@@ -23,9 +24,8 @@ async def test_join_gives_the_newest_fifty_messages_with_what_became_of_them(
     site: Site, room: str, enter: Enter
 ) -> None:
     ada = await enter(site.here, room)
-    for number in range(60):
-        end = await ada.post(room, f"{number}")
-    await ada.reached(room, end)
+    ends = [await ada.post(room, f"{number}") for number in range(60)]
+    await ada.reached(room, ends[-1])
     messages = [entry for entry in ada.ledger(room).entries if isinstance(entry, Message)]
     await ada.edit(room, messages[20], "edited")
     await ada.delete(room, messages[30])
@@ -155,7 +155,7 @@ async def test_only_members_may_act(kind: str, site: Site, room: str, enter: Ent
     ada = await enter(site.here, room)
     message = await ada.post(room, "hello")
     where = place(message)
-    fields = {
+    fields: dict[str, dict[str, object]] = {
         "post": {"id": "a", "text": "a"},
         "edit": {"id": "a", "text": "a", "target": where},
         "delete": {"id": "a", "target": where},
@@ -169,9 +169,9 @@ async def test_only_members_may_act(kind: str, site: Site, room: str, enter: Ent
 @pytest.mark.parametrize(
     "name", ["", "Room", "-a", "_a", "a b", "a/b", "ä", "a" * 65, "a\n", "a:b", "{0}", "..", None, 7]
 )
-async def test_names_outside_the_rules_are_malformed(name: object, site: Site, enter: Enter) -> None:
-    ada = await enter(site.here)
-    await ada.send('{"type": "join", "ref": 1, "room": %s}' % json.dumps(name))
+async def test_names_outside_the_rules_are_malformed(name: object, lone: Backend, enter: Enter) -> None:
+    ada = await enter(lone)
+    await ada.send(json.dumps({"type": "join", "ref": 1, "room": name}))
     await ada.until(lambda: ada.loose)
     error = ada.loose[0].error
     assert error is not None

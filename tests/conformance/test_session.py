@@ -6,16 +6,18 @@ import httpx
 import pytest
 
 from chat_core import sessions
+from stack.backends import Backend
 from tests.conformance.conftest import SignIn
 from tests.wire.people import OLD_SECRET, Person, damaged, signed
+from tests.wire.rest import Rest
 from tests.wire.servers import Site
 
 
-def _who(http: httpx.Client, url: str, **headers: str) -> httpx.Response:
+def _who(http: Rest, url: str, **headers: str) -> httpx.Response:
     return http.get(f"{url}/api/session", headers=headers)
 
 
-def test_session_made_on_one_backend_works_on_the_other(site: Site, http: httpx.Client) -> None:
+def test_session_made_on_one_backend_works_on_the_other(site: Site, http: Rest) -> None:
     answer = http.post(f"{site.here.url}/api/session", json={"name": "  Ada  "})
     assert answer.status_code == 201
     issued = answer.json()
@@ -28,7 +30,7 @@ def test_session_made_on_one_backend_works_on_the_other(site: Site, http: httpx.
     assert seen.headers["cache-control"] == "no-store"
 
 
-def test_cookie_is_hidden_from_scripts_and_forgotten_on_request(site: Site, browser: httpx.Client) -> None:
+def test_cookie_is_hidden_from_scripts_and_forgotten_on_request(site: Site, browser: Rest) -> None:
     answer = browser.post(f"{site.here.url}/api/session", json={"name": "Ada"})
     cookie = answer.headers["set-cookie"].lower()
     assert cookie.startswith(f"{sessions.COOKIE}=")
@@ -45,20 +47,20 @@ def test_names_need_not_be_unique(site: Site, sign_in_at: SignIn) -> None:
     assert ada.id != other.id
 
 
-def test_old_secret_still_verifies(site: Site, http: httpx.Client) -> None:
+def test_old_secret_still_verifies(site: Site, http: Rest) -> None:
     assert _who(http, site.here.url, **signed(OLD_SECRET).headers).status_code == 200
 
 
 @pytest.mark.parametrize("case", ["none", "forged", "expired", "damaged", "nonsense", "unsigned"])
-def test_without_a_valid_token_nobody_is_let_in(case: str, site: Site, http: httpx.Client) -> None:
+def test_without_a_valid_token_nobody_is_let_in(case: str, lone: Backend, http: Rest) -> None:
     headers = invalid_headers(case)
-    answer = _who(http, site.here.url, **headers)
+    answer = _who(http, lone.url, **headers)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.json()["type"] == "urn:tandem:problem:unauthorized"
     for method, path in (("GET", "/api/rooms"), ("GET", "/api/rooms/a/members"), ("POST", "/api/rooms/a/messages")):
-        refused = http.request(method, site.here.url + path, headers=headers, json={} if method == "POST" else None)
+        refused = http.request(method, lone.url + path, headers=headers, json={} if method == "POST" else None)
         assert refused.status_code == 401, path
 
 
@@ -70,7 +72,8 @@ def invalid_headers(case: str) -> dict[str, str]:
         "damaged": damaged(signed().token),
         "nonsense": "\\x00.\\xff." + "A" * 3000,
         # {"alg":"none"} and the claims of a moderator
-        "unsigned": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwibmFtZSI6ImEiLCJleHAiOjk5OTk5OTk5OTksInJvbGUiOiJtb2RlcmF0b3IifQ.",
+        "unsigned": "eyJhbGciOiJub25lIn0."
+        "eyJzdWIiOiJhIiwibmFtZSI6ImEiLCJleHAiOjk5OTk5OTk5OTksInJvbGUiOiJtb2RlcmF0b3IifQ.",
     }
     return Person("", "", tokens[case]).headers if case in tokens else {}
 
@@ -97,8 +100,8 @@ def invalid_headers(case: str) -> dict[str, str]:
         *("array", "form", "nothing", "not-utf8", "nested", "too-large"),
     ],
 )
-def test_bad_bodies_get_a_problem_document(body: bytes, status: int, site: Site, http: httpx.Client) -> None:
-    answer = http.post(f"{site.here.url}/api/session", content=body, headers={"Content-Type": "application/json"})
+def test_bad_bodies_get_a_problem_document(body: bytes, status: int, lone: Backend, http: Rest) -> None:
+    answer = http.post(f"{lone.url}/api/session", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
@@ -106,8 +109,6 @@ def test_bad_bodies_get_a_problem_document(body: bytes, status: int, site: Site,
     assert problem["detail"]
 
 
-def test_body_must_be_json(site: Site, http: httpx.Client) -> None:
-    answer = http.post(
-        f"{site.here.url}/api/session", content=b'{"name": "Ada"}', headers={"Content-Type": "text/plain"}
-    )
+def test_body_must_be_json(lone: Backend, http: Rest) -> None:
+    answer = http.post(f"{lone.url}/api/session", content=b'{"name": "Ada"}', headers={"Content-Type": "text/plain"})
     assert answer.status_code == 415

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from stack.backends import Backend
 from tests.conformance.conftest import Enter
 from tests.wire.client import Message, place
 from tests.wire.servers import Site
@@ -55,9 +56,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_text_outside_the_rules_is_refused(case: str, site: Site, room: str, enter: Enter) -> None:
+async def test_text_outside_the_rules_is_refused(case: str, lone: Backend, room: str, enter: Enter) -> None:
     text, code = REFUSED[case]
-    ada = await enter(site.here, room)
+    ada = await enter(lone, room)
     message = await ada.post(room, "before")
     target = place(message).model_dump_json()
     await ada.send(f'{{"type":"post","ref":71,"room":"{room}","id":"a","text":{text}}}')
@@ -70,25 +71,25 @@ async def test_text_outside_the_rules_is_refused(case: str, site: Site, room: st
 
 
 @pytest.mark.parametrize("emoji", ["", "ok", "a👍", "👍 ", '"', "\\", "\t", "\n", "👍" * 17, "\x7f"])
-async def test_a_reaction_is_an_emoji(emoji: str, site: Site, room: str, enter: Enter) -> None:
-    ada = await enter(site.here, room)
+async def test_a_reaction_is_an_emoji(emoji: str, lone: Backend, room: str, enter: Enter) -> None:
+    ada = await enter(lone, room)
     target = place(await ada.post(room, "hello"))
     assert await ada.refused("react", room=room, id="a", target=target, emoji=emoji, on=True) == "malformed"
 
 
-async def test_unusual_emoji_come_back_as_they_were(site: Site, room: str, enter: Enter) -> None:
-    ada = await enter(site.here, room)
+async def test_unusual_emoji_come_back_as_they_were(lone: Backend, room: str, enter: Enter) -> None:
+    ada = await enter(lone, room)
     message = await ada.post(room, "hello")
     kinds = ["👍🏽", "👨\u200d👩\u200d👧", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "❤️", "1️⃣"]
     for emoji in kinds:
         await ada.react(room, message, emoji)
-    (found,) = (await (await enter(site.there)).join(room)).messages
+    (found,) = (await (await enter(lone)).join(room)).messages
     assert isinstance(found, Message)
     assert list(found.reactions or {}) == kinds
 
 
-async def test_a_message_takes_twenty_kinds_of_reactions(site: Site, room: str, enter: Enter) -> None:
-    ada = await enter(site.here, room)
+async def test_a_message_takes_twenty_kinds_of_reactions(lone: Backend, room: str, enter: Enter) -> None:
+    ada = await enter(lone, room)
     message = await ada.post(room, "hello")
     for number in range(20):
         await ada.react(room, message, chr(0x1F600 + number))

@@ -16,6 +16,7 @@ from tests.conformance.together import Together, until
 from tests.wire.client import Chat, PresencePush
 from tests.wire.doors import Doors
 from tests.wire.people import fresh_room
+from tests.wire.rest import Rest
 from tests.wire.servers import Servers, Site
 
 MOST = 60
@@ -24,14 +25,12 @@ MOST = 60
 @pytest.fixture(scope="module")
 def together(servers: Servers) -> Iterator[Together]:
     servers.backend("async")  # so that Redis runs
-    backends = [servers.unstarted(name, workers=2, CHAT_DRAIN_SECONDS="0") for name in PROFILES]
+    backends = [servers.unstarted(name, workers=2, settings={"CHAT_DRAIN_SECONDS": "0"}) for name in PROFILES]
     for backend in backends:
         backend.launch()
     for backend in backends:
         backend.wait_ready()
-    yield Together(
-        [Site(name, backend, backend, servers.redis) for name, backend in zip(PROFILES, backends, strict=True)]
-    )
+    yield Together([Site(backend.name, backend, backend, servers.redis) for backend in backends])
     for backend in backends:
         backend.terminate()
     for backend in backends:
@@ -57,7 +56,7 @@ async def _fill_both(backend: Backend, room: str, doors: Doors) -> list[Chat]:
     return members
 
 
-async def _two_workers(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+async def _two_workers(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     room, backend = fresh_room(), site.here
     members = await _fill_both(backend, room, doors)
     last = [await member.post(room, f"{number}") for number, member in enumerate(members)][-1]
@@ -75,7 +74,7 @@ def test_both_workers_take_connections_and_messages_cross(profile: str, together
     together.tell(_two_workers, profile)
 
 
-async def _a_stuck_worker(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+async def _a_stuck_worker(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     backend = site.here
     await _fill_both(backend, fresh_room(), doors)
     stuck = max(await asyncio.to_thread(_served, backend))
@@ -101,13 +100,13 @@ def test_a_backend_is_ready_only_while_all_its_workers_are(profile: str, togethe
     together.tell(_a_stuck_worker, profile)
 
 
-async def _a_killed_worker(site: Site, doors: Doors, http: httpx.Client) -> AsyncGenerator[None]:
+async def _a_killed_worker(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     room, backend = fresh_room(), site.here
     members = await _fill_both(backend, room, doors)
     before = [await member.post(room, f"{number}") for number, member in enumerate(members)][-1]
     killed = max(await asyncio.to_thread(_served, backend))
     os.kill(killed, signal.SIGKILL)
-    survivors = []
+    survivors: list[Chat] = []
     for member in members:
         with contextlib.suppress(TimeoutError):
             assert await member.ended(within=0.5 if survivors else 2) == 1006

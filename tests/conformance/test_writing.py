@@ -125,7 +125,7 @@ async def test_a_retry_after_a_lost_connection_is_recognised(
 ) -> None:
     ada = sign_in_at(site.here)
     chat, bob = await enter(site.here, room, person=ada), await enter(site.there, room, name="Bob")
-    await chat.send('{"type":"post","ref":1,"room":"%s","id":"retry","text":"is it there?"}' % room)
+    await chat.send(f'{{"type":"post","ref":1,"room":"{room}","id":"retry","text":"is it there?"}}')
     seen = await bob.expect(Message)
     chat.abandon()
     back = await enter(site.there, room, person=ada)
@@ -135,8 +135,7 @@ async def test_a_retry_after_a_lost_connection_is_recognised(
 
 async def test_the_clock_of_a_log_does_not_run_backwards(site: Site, room: str, enter: Enter) -> None:
     ada, bob = await enter(site.here, room), await enter(site.there, room, name="Bob")
-    for chat in (ada, bob, ada):
-        last = await chat.post(room, "tick")
-    await ada.reached(room, last)
+    ends = [await chat.post(room, "tick") for chat in (ada, bob, ada)]
+    await ada.reached(room, ends[-1])
     times = [entry.at for entry in ada.ledger(room).entries]
     assert times == sorted(times)

@@ -7,13 +7,11 @@ fault happens.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-import httpx
-
 from tests.wire.doors import Doors
-from tests.wire.people import http_client
+from tests.wire.rest import Rest
 from tests.wire.servers import Site
 
-Story = Callable[[Site, Doors, httpx.Client], AsyncGenerator[None]]
+Story = Callable[[Site, Doors, Rest], AsyncGenerator[None]]
 Step = Callable[[], None]
 
 
@@ -32,7 +30,7 @@ class Together:
             raise error
 
     async def _tell_everywhere(self, story: Story, steps: Sequence[Step]) -> dict[str, BaseException | None]:
-        with http_client() as http:
+        with Rest() as http:
             doors = [Doors(http) for _ in self._sites]
             tales = [story(site, door, http) for site, door in zip(self._sites, doors, strict=True)]
             ends: list[BaseException | None] = [None] * len(tales)
@@ -49,5 +47,5 @@ class Together:
 async def until(condition: Callable[[], object], within: float = 5.0, every: float = 0.02) -> None:
     """Wait until a condition is true that no frame tells of; it is asked in a thread."""
     async with asyncio.timeout(within):
-        while not await asyncio.to_thread(condition):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(every)

@@ -3,18 +3,17 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-import httpx
-
 from stack.backends import Backend
 from tests.wire.client import Chat
 from tests.wire.people import Person, sign_in
 from tests.wire.raw import RawPeer
+from tests.wire.rest import Rest
 
 
 class Doors:
     """A context manager. At its end every frame that any of the clients received must have been as described."""
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: Rest) -> None:
         self._http = http
         self._opened = AsyncExitStack()
 

@@ -3,11 +3,9 @@
 import secrets
 import time
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-
-import httpx
 
 from chat_core import sessions
+from tests.wire.rest import Rest
 
 SECRET = "signs the sessions of the tests and of nobody else"
 OLD_SECRET = "signed the sessions of the tests before that one"
@@ -27,17 +25,7 @@ class Person:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-def http_client(*, cookies: bool = False) -> httpx.Client:
-    """Return an HTTP client that keeps no connections, and cookies only if asked to."""
-    return httpx.Client(
-        timeout=10,
-        trust_env=False,
-        cookies=CookieJar(None if cookies else DefaultCookiePolicy(allowed_domains=[])),
-        limits=httpx.Limits(max_keepalive_connections=0),
-    )
-
-
-def sign_in(http: httpx.Client, url: str, name: str) -> Person:
+def sign_in(http: Rest, url: str, name: str) -> Person:
     """Begin a session as a new user called ``name``."""
     answer = http.post(f"{url}/api/session", json={"name": name})
     assert answer.status_code == 201, answer.text

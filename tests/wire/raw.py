@@ -159,10 +159,8 @@ class RawPeer:
     async def close(self) -> None:
         """Let the connection go, without ceremony."""
         self._writer.transport.abort()
-        try:
+        with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
-        except ConnectionError:
-            pass
 
     async def _exactly(self, size: int) -> bytes:
         return await self._reader.readexactly(size)

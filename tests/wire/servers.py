@@ -36,8 +36,9 @@ class Servers:
             self._started[profile] = backend
         return self._started[profile]
 
-    def unstarted(self, profile: str, workers: int = 1, **settings: str) -> Backend:
+    def unstarted(self, profile: str, workers: int = 1, settings: Mapping[str, str] | None = None) -> Backend:
         """Return another backend on the same Redis; who asks for it starts and stops it."""
+        settings = settings or {}
         port = 0 if settings or profile in self._started else self._ports[profile]
         name = f"{self._label}-{profile}" + "".join(f"-{value}" for value in settings.values() if value.isalnum())
         return Backend(
