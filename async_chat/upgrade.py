@@ -57,8 +57,11 @@ def _admit(path: str, head: Head, runtime: Runtime) -> Session:
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:
-    """uvicorn takes a handshake that was answered with a status for one that was not, and logs an error for each."""
-    return record.msg != "ASGI callable returned without completing handshake."
+    """uvicorn logs as errors a handshake that was answered with a status, and, with a traceback, what is not UTF-8."""
+    return record.msg not in (
+        "ASGI callable returned without completing handshake.",
+        "Invalid UTF-8 sequence received from client.",
+    )
 
 
 async def _deny(answer: Answer, common: list[tuple[str, str]], send: Send) -> None:
