@@ -3,6 +3,7 @@
 import argparse
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--quick", action="store_true", help="fewer rows and shorter steps: three minutes at most")
     one.add_argument("--target", action="append", choices=list(TARGETS), metavar="TARGET", help="may be repeated")
     one.add_argument("--shape", action="append", choices=list(SHAPES), metavar="SHAPE", help="may be repeated")
+    one.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (3.5; with --quick 2.5)")
     one.add_argument("--seed", type=int, default=1, help="of the plans: the same seed posts the same (1)")
     one.add_argument("--out", type=Path, default=DATA / "bench", metavar="DIR", help="for JSON and table (.data/bench)")
     return arguments
@@ -50,13 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     found = Bench(now, circumstances.machine(server_cpus, generator_cpus) | {"seed": str(options.seed)})
     settings = bench.Options(
-        duration=QUICK_STEP if options.quick else STEP,
+        duration=options.duration or (QUICK_STEP if options.quick else STEP),
         bisections=2 if options.quick else 3,
         seed=options.seed,
         work_dir=options.out.resolve() / "work",
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         bench.run(matrix, settings, found, _say)
     except KeyboardInterrupt:
@@ -69,6 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table)
     print(f"Written to {path} and .md beside it.")
     return 1 if found.failed else 0
+
+
+def _seconds(text: str) -> float:
+    if not 0.1 <= (seconds := float(text)) <= 3600:
+        raise argparse.ArgumentTypeError("from 0.1 to 3600")
+    return seconds
 
 
 def _matrix(options: argparse.Namespace) -> dict[str, Sequence[str]]:

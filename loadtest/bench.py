@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ WARM_UP: Final = 0.2
 """The part of a step whose deliveries count, but not as latency."""
 IDLE_HEADROOM: Final = 0.85
 """A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""
-LONGEST_WAIT: Final = 10.0
+PATIENCE: Final = 5
+"""Durations of a step that a row may wait for other processes to use less than DISTURBED of a CPU."""
 CALM: Final = 0.5
-"""Seconds to wait, at most, until other processes use less than DISTURBED of a CPU, and to look at them for that."""
+"""Seconds of each look at the other processes."""
 WARM: Final = Shape("warm", "a first few, so that nothing is loaded while memory is measured", 1, 4, 4)
 
 FULL: Final = {
@@ -119,6 +121,7 @@ class Measurement:
         self._options = options
         self._report = report
         self._ledger = Ledger(OBJECTIVE)
+        self._patience = PATIENCE * options.duration
         row.faults = self._ledger.faults
 
     def run(self) -> None:
@@ -155,7 +158,8 @@ class Measurement:
         while search.rate is not None:
             step = self._step(generator, search.rate)
             self._report(progress(self.row, step))
-            if not step.clean or not step.settled:
+            generator.refill(30.0)
+            if self._ledger.faults.broken or not step.settled:
                 search.stop()
             elif step.held:
                 search.hold(step.server_busy, step.p99 / OBJECTIVE)
@@ -174,11 +178,11 @@ class Measurement:
         return 1 if step.server_busy < IDLE_HEADROOM and not step.generator_limited else 0
 
     def _wait_calm(self, generator: Generator) -> None:
-        """Wait until other processes leave the CPUs alone, but not for long."""
-        deadline = time.monotonic() + LONGEST_WAIT
-        while time.monotonic() < deadline:
+        """Wait until other processes leave the CPUs alone, while there is patience left."""
+        while self._patience > 0:
             before = self._cpu()
             generator.idle(CALM)
+            self._patience -= CALM
             if self._cpu().others(before) < DISTURBED * CALM:
                 return
 
@@ -187,9 +191,11 @@ class Measurement:
         label = f"s{len(self.row.steps)}"
         plan = make_plan(self.row.shape, rate, options.duration, options.seed, label)
         delivered = ledger.delivered
+        counts = Counter(ledger.faults.counts())
         before = self._cpu()
         offered = generator.run(plan, WARM_UP * options.duration)
         step = _found(rate, offered, ledger, ledger.delivered - delivered, before, self._cpu())
+        step.faults = dict(Counter(ledger.faults.counts()) - counts)
         self.row.steps.append(step)
         return step
 
@@ -233,7 +239,7 @@ def _found(rate: float, offered: Offered, ledger: Ledger, deliveries: int, befor
         others_cpu=after.others(before),
         given_up=offered.given_up,
         settled=offered.settled,
-        clean=not ledger.faults,
+        faults={},
     )
 
 

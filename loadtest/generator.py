@@ -8,6 +8,7 @@ import json
 import random
 import selectors
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +18,7 @@ from loadtest.connection import Connection, Phase
 from loadtest.histogram import Histogram
 from loadtest.ledger import Ledger, Posted
 from loadtest.pacer import Pacer
-from loadtest.plan import Post, Shape, room_of
+from loadtest.plan import Post, Shape, members_of, room_of
 from loadtest.reference import Reference
 
 OPENING: Final = 32
@@ -69,41 +70,49 @@ class Generator:
         self._selector = selectors.DefaultSelector()
         self._buffer = memoryview(bytearray(BUFFER))
         self._references = [Reference(f"{prefix}-{room}", ledger) for room in range(shape.rooms)]
-        self._connections: list[Connection] = []
+        self.connections: dict[int, Connection] = {}
+        """By number: the latest connection of each member."""
         self._dice = random.Random(prefix)
         self._ref = 0
         self._heard = time.monotonic()
-        self._ended = 0
 
     # ---- opening --------------------------------------------------------------------------------
 
     def open(self, timeout: float) -> None:
         """Open all connections, some at a time. Raises GeneratorError."""
-        deadline = time.monotonic() + timeout
-        opening: list[Connection] = []
-        while opening or len(self._connections) < self.shape.connections:
-            while len(opening) < OPENING and len(self._connections) < self.shape.connections:
-                opening.append(self._open_one())
-            self._turn(LOOK_EVERY)
-            self._check(opening, deadline)
-            opening = [one for one in opening if one.phase is not Phase.OPEN]
+        self._open(range(self.shape.connections), timeout)
 
     def join(self, timeout: float) -> None:
-        """Make every connection a member, some at a time. Raises GeneratorError."""
+        """Make every connection that is open a member, some at a time. Raises GeneratorError."""
         deadline = time.monotonic() + timeout
-        for first in range(0, len(self._connections), OPENING):
-            joining = self._connections[first : first + OPENING]
+        waiting = [connection for connection in self.connections.values() if connection.phase is Phase.OPEN]
+        for first in range(0, len(waiting), OPENING):
+            joining = waiting[first : first + OPENING]
             for connection in joining:
                 connection.join()
             while not all(one.phase is Phase.JOINED for one in joining):
                 self._turn(LOOK_EVERY)
                 self._check(joining, deadline)
 
-    def _open_one(self) -> Connection:
-        number = len(self._connections)
+    def refill(self, timeout: float) -> None:
+        """Open and join anew what the server has ended. Raises GeneratorError."""
+        self._open([number for number, one in self.connections.items() if one.phase is Phase.CLOSED], timeout)
+        self.join(timeout)
+
+    def _open(self, numbers: Sequence[int], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        opening: list[Connection] = []
+        for number in numbers:
+            opening.append(self._begin(number))
+            while len(opening) >= OPENING or (opening and number == numbers[-1]):
+                self._turn(LOOK_EVERY)
+                self._check(opening, deadline)
+                opening = [one for one in opening if one.phase is not Phase.OPEN]
+
+    def _begin(self, number: int) -> Connection:
         reference = self._references[room_of(self.shape, number)]
         connection = Connection(number, reference, self._address, self._headers(number), self._selector, self._buffer)
-        self._connections.append(connection)
+        self.connections[number] = connection
         return connection
 
     def _check(self, group: Sequence[Connection], deadline: float) -> None:
@@ -159,8 +168,7 @@ class Generator:
     def _restart(self) -> None:
         self.ledger.begin_step()
         for room, reference in enumerate(self._references):
-            first = room * self.shape.members
-            members = self._connections[first : first + self.shape.members]
+            members = [self.connections[number] for number in members_of(self.shape, room)]
             if all(member.follower.settled for member in members):
                 reference.restart()
                 for member in members:
@@ -184,7 +192,7 @@ class Generator:
                     return
 
     def _post(self, post: Post, intended: float, measured: bool, frame: tuple[int, bytes], offered: Offered) -> None:
-        connection = self._connections[post.speaker]
+        connection = self.connections[post.speaker]
         if connection.phase is not Phase.JOINED:
             return self.ledger.faults.note("unsent", 1, f"connection {post.speaker}: {connection.ended}")
         ref, data = frame
@@ -208,24 +216,22 @@ class Generator:
 
     def _all_delivered(self) -> bool:
         return self.ledger.complete and all(
-            one.follower.settled for one in self._connections if one.phase is Phase.JOINED
+            one.follower.settled for one in self.connections.values() if one.phase is Phase.JOINED
         )
 
     def _close_books(self, offered: Offered) -> None:
         faults = self.ledger.faults
-        staying = [connection for connection in self._connections if connection.phase is Phase.JOINED]
-        if offered.settled:
-            for connection in staying:
-                if lost := connection.follower.lost:
-                    faults.note("lost", lost, f"{lost} in {connection.room} by connection {connection.number}")
-            members = dict.fromkeys((reference.room for reference in self._references), 0)
-            for connection in staying:
-                members[connection.room] += 1
-            self.ledger.close_step({one.room: (members[one.room], one.highest) for one in self._references})
-        ended = [connection for connection in self._connections if connection.phase is Phase.CLOSED]
-        for connection in ended[self._ended :]:
+        staying = [one for one in self.connections.values() if one.phase is Phase.JOINED]
+        gone = {number: one for number, one in self.connections.items() if one.phase is Phase.CLOSED}
+        for connection in gone.values():
             faults.note("disconnected", 1, f"connection {connection.number}: {connection.ended}")
-        self._ended = len(ended)
+        if not offered.settled:
+            return
+        for connection in staying:
+            if lost := connection.follower.lost:
+                faults.note("lost", lost, f"{lost} in {connection.room} by connection {connection.number}")
+        members = Counter(connection.room for connection in staying)
+        self.ledger.close_step({one.room: (members[one.room], one.highest) for one in self._references}, gone)
 
     # ---- events ---------------------------------------------------------------------------------
 
@@ -247,6 +253,6 @@ class Generator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in self._connections:
+        for connection in self.connections.values():
             connection.close("the test is over")
         self._selector.close()

@@ -1,6 +1,6 @@
 """What was promised against what arrived: every post is answered once, every delivery is accounted for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,9 +10,13 @@ from loadtest.plan import Post
 MOST_EXAMPLES: Final = 5
 
 
+BROKEN: Final = ("lost", "duplicated", "reordered", "corrupt", "foreign", "unanswered", "answered_twice")
+"""What no server may do, however much it is asked."""
+
+
 @dataclass(slots=True)
 class Faults:
-    """What must not happen, counted in deliveries (or, the last four, in posts)."""
+    """What went wrong, counted in deliveries (the first five), posts, and connections (the last one)."""
 
     lost: int = 0
     duplicated: int = 0
@@ -20,9 +24,10 @@ class Faults:
     corrupt: int = 0
     foreign: int = 0
     """Of another room or another epoch, or posted by nobody here."""
-    refused: int = 0
     unanswered: int = 0
     answered_twice: int = 0
+    refused: int = 0
+    """Answered with an error: what an overloaded server may do."""
     unsent: int = 0
     """Offered, but its connection was gone."""
     disconnected: int = 0
@@ -38,8 +43,10 @@ class Faults:
     def counts(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in self.__slots__ if name != "examples"}
 
-    def __bool__(self) -> bool:
-        return any(self.counts().values())
+    @property
+    def broken(self) -> bool:
+        """Whether a promise was broken."""
+        return any(getattr(self, kind) for kind in BROKEN)
 
 
 @dataclass(slots=True)
@@ -153,16 +160,17 @@ class Ledger:
         self.latency, self.late = Histogram(), 0
         if not self._unanswered:
             self._by_ref.clear()
-            self._by_id.clear()
+            self._by_id = {id_: posted for id_, posted in self._by_id.items() if posted.placed is None}
 
-    def close_step(self, rooms: Mapping[str, tuple[int, int]]) -> None:
+    def close_step(self, rooms: Mapping[str, tuple[int, int]], gone: Collection[int] = ()) -> None:
         """Compare what was acknowledged with what was seen, once nothing more can come.
 
         ``rooms`` are names with the number of members and the highest offset that any of them received: what is
-        missing below that, the members have noticed themselves.
+        missing below that, the members have noticed themselves. ``gone`` are connections that get no replies any more.
         """
         for posted in self._unanswered.values():
-            self.faults.note("unanswered", 1, f"post {posted.post.id}")
+            if posted.post.speaker not in gone:
+                self.faults.note("unanswered", 1, f"post {posted.post.id}")
         self._unanswered.clear()
         self._unseen = 0
         for posted in self._by_id.values():
@@ -172,7 +180,7 @@ class Ledger:
             what = f"post {posted.post.id}, acknowledged as {posted.acknowledged}"
             if posted.placed is not None:
                 self.faults.note("corrupt", 1, f"{what}, was delivered as {posted.placed}")
-            elif posted.acknowledged[1] > highest:
+            elif posted.acknowledged[1] > highest and members:
                 self.faults.note("lost", members, f"{what}, reached nobody")
 
 

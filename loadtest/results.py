@@ -43,13 +43,13 @@ class Step:
     """What other processes used of the same CPUs: they disturbed the step."""
     given_up: bool
     settled: bool
-    clean: bool
-    """Whether the ledger of this step has nothing to say."""
+    faults: dict[str, int]
+    """What the ledger noted in this step."""
 
     @property
     def held(self) -> bool:
         """Whether the objective was reached with everything delivered."""
-        whole = self.clean and self.settled and not self.given_up and self.sent == self.planned
+        whole = self.settled and not self.given_up and not self.faults and self.sent == self.planned
         return whole and self.p99 <= OBJECTIVE
 
     @property
@@ -122,7 +122,8 @@ class Row:
 
     @property
     def broken(self) -> bool:
-        return bool(self.faults)
+        """Whether a promise was broken, at whatever rate."""
+        return self.faults.broken
 
 
 @dataclass(slots=True)
