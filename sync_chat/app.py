@@ -9,6 +9,7 @@ from flask import Request, Response, g, request, send_from_directory
 from flask_openapi3.models.info import Info
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
+from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from pydantic_core import to_json
 from werkzeug.datastructures import ImmutableMultiDict
@@ -39,7 +40,10 @@ class ChatRequest(Request):
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """Return the JSON object that the body is; raise Refused (413, 415, 400)."""
-        body = self.get_data()
+        try:
+            body = self.get_data()
+        except (OSError, ParseException):  # it ends early, or its chunks are none
+            raise Refused("malformed", "the body cannot be read to its end") from None
         if len(body) > routes.running().settings.max_frame:
             raise Refused("too_large")
         return answers.json_object(self.headers.get("Content-Type"), body)
