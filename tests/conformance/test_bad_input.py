@@ -173,9 +173,26 @@ async def test_a_close_without_a_code_is_answered(lone: Backend, dial: Dial) -> 
         b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n",
         b"POST /api/session HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         b"POST /api/session HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\na",
+        b"POST /api/session HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\na\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
         b"GET /\xff\xfe HTTP/1.1\r\nHost: \xff\r\nCookie: \xff=\xfe\r\nOrigin: http://[::1\r\n\r\n",
     ],
-    ids=["zeros", "tls", "version", "long-target", "many-headers", "negative-length", "bad-chunk", "not-ascii"],
+    ids=[
+        "zeros",
+        "tls",
+        "version",
+        "long-target",
+        "many-headers",
+        "negative-length",
+        "no-chunk",
+        "chunk-too-long",
+        "chunk-too-large",
+        "chunk-negative",
+        "chunks-without-end",
+        "not-ascii",
+    ],
 )
 async def test_what_is_no_request_hurts_nobody(request_: bytes, lone: Backend, http: Rest) -> None:
     peer = await RawPeer.dial(lone.ws_url)
