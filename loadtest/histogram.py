@@ -6,16 +6,11 @@ from typing import Final
 UNIT: Final = 1e-6
 """Seconds of the finest bucket."""
 BITS: Final = 8
-"""Every bucket is narrower than 1 part in 2 ** (BITS - 1) of the durations in it: less than 0.8 %."""
+"""Buckets are linear up to 2 ** BITS units, then there are 2 ** (BITS - 1) of them for each power of two: every one
+is narrower than 1 part in 2 ** (BITS - 1) of the durations in it, less than 0.8 %."""
 LONGEST: Final = 1 << 32
 """Units: more than an hour. What takes longer counts as this long."""
 _HALF: Final = 1 << (BITS - 1)
-
-
-def _bucket(units: int) -> int:
-    """Linear up to 2 ** BITS units, then 2 ** (BITS - 1) buckets for each power of two."""
-    shift = units.bit_length() - BITS
-    return units if shift <= 0 else shift * _HALF + (units >> shift)
 
 
 def _highest(bucket: int) -> int:
@@ -37,11 +32,16 @@ class Histogram:
 
     def record(self, seconds: float, times: int = 1) -> None:
         """Count a duration ``times`` times. What is below zero counts as zero."""
-        units = min(max(int(seconds / UNIT), 0), LONGEST)
-        bucket = _bucket(units)
-        self.counts[bucket] = self.counts.get(bucket, 0) + times
+        units = int(seconds / UNIT)
+        if not 0 <= units <= LONGEST:
+            units = min(max(units, 0), LONGEST)
+        shift = units.bit_length() - BITS
+        bucket = units if shift <= 0 else shift * _HALF + (units >> shift)
+        counts = self.counts
+        counts[bucket] = counts.get(bucket, 0) + times
         self.count += times
-        self.longest = max(self.longest, seconds)
+        if seconds > self.longest:
+            self.longest = seconds
 
     def add(self, other: "Histogram") -> None:
         """Count what ``other`` counted as well."""

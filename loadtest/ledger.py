@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from loadtest.histogram import Histogram
@@ -143,14 +144,17 @@ class Ledger:
     def settle(self, now: float) -> None:
         """Count what arrived since the last call as arrived now: late rather than early, never flattering."""
         for arrivals in self._arrived:
-            for (first, last), members in arrivals.ranges.items():
-                self.delivered += members * (last - first)
-                for intended in arrivals.intended[first:last]:
-                    if intended is not None:
-                        self.latency.record(now - intended, members)
-                        if now - intended > self.objective:
-                            self.late += members
-            arrivals.ranges.clear()
+            members = 0
+            places = sorted(arrivals.changes)
+            for first, last in pairwise(places):
+                if members := members + arrivals.changes[first]:
+                    self.delivered += members * (last - first)
+                    for intended in arrivals.intended[first:last]:
+                        if intended is not None:
+                            self.latency.record(now - intended, members)
+                            if now - intended > self.objective:
+                                self.late += members
+            arrivals.changes.clear()
         self._arrived.clear()
 
     # ---- steps ----------------------------------------------------------------------------------
@@ -185,14 +189,15 @@ class Ledger:
 
 
 class Arrivals:
-    """Which entries of a room arrived since the last settling: (first, after last) to the number of members.
+    """Which entries of a room arrived since the last settling, at how many members.
 
-    Members of a room receive mostly the same entries at nearly the same time: one record stands for all of them.
+    ``changes`` says by how much the number of members grows from one entry (its index) to the next. Members receive
+    mostly the same entries at nearly the same time: however many they are, every entry is looked at once.
     """
 
-    __slots__ = ("intended", "ranges")
+    __slots__ = ("changes", "intended")
 
     def __init__(self) -> None:
-        self.ranges: dict[tuple[int, int], int] = {}
+        self.changes: dict[int, int] = {}
         self.intended: list[float | None] = []
         """Per entry: when it was meant to be sent; None where it is not measured."""

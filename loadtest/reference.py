@@ -69,10 +69,11 @@ class Reference:
 
     def arrive(self, first: int, last: int) -> None:
         """A member received the entries with these indices, ``last`` not included."""
-        ranges = self.arrivals.ranges
-        if not ranges:
+        changes = self.arrivals.changes
+        if not changes:
             self.ledger.arrived(self.arrivals)
-        ranges[first, last] = ranges.get((first, last), 0) + 1
+        changes[first] = changes.get(first, 0) + 1
+        changes[last] = changes.get(last, 0) - 1
 
     def learn(self, frame: Frame, entry: dict[str, Any]) -> int | None:
         """Return the offset of an entry that was received; None, noted in the ledger, where it is not a right one."""
@@ -184,12 +185,13 @@ class Follower:
         if not self.joined or (begin := reference.end(first)) is None:
             return 0
         low, high = first, bisect_right(reference.ends, begin + len(data), first)
+        middle = high  # most often, all that can be the same is the same
         while low < high:
-            middle = (low + high + 1) // 2
             if reference.data.startswith(data[: reference.ends[middle - 1] - begin], begin):
                 low = middle
             else:
                 high = middle - 1
+            middle = (low + high + 1) // 2
         if low == first:
             return 0
         self.count = low
@@ -200,7 +202,7 @@ class Follower:
         if frame.opcode != TEXT:
             return self._listener(frame.opcode, frame.payload)
         try:
-            content = json.loads(frame.payload)
+            content = json.loads(frame.payload.decode())
         except ValueError:
             content = None
         if not isinstance(content, dict):
