@@ -171,7 +171,7 @@ class Registry(Generic[C]):
         refresh = self._ticks % REFRESH_TICKS == 0
         result: Tick[C] = Tick(due=self.connections.tick())
         for room in list(self.rooms.values()):
-            if refresh or room.presence.due(now):
+            if refresh or room.uninformed or room.presence.due(now):
                 self._tick_room(room, now, refresh, result)
         return result
 
@@ -185,19 +185,24 @@ class Registry(Generic[C]):
             result.announcements[room.name] = presence.encode(state) if state.count else b""
         if fields := room.presence.push():
             result.signals.append(Signal(codec.push("presence", room=room.name, **fields), tuple(room.members)))
+        if room.uninformed:
+            result.signals.append(Signal(_whole_presence(room), tuple(room.uninformed)))
+            room.uninformed.clear()
         self._forget_idle(room)
 
     def whole_presence(self, name: str) -> bytes | None:
         """Return the push that tells a member all about who is in a room; None where there is none."""
         room = self.rooms.get(name)
-        if room is None:
-            return None
-        state = room.presence.state()
-        return codec.push("presence", room=name, count=state.count, members=state.members())
+        return _whole_presence(room) if room else None
 
     def _forget_idle(self, room: Room[C]) -> None:
         if room.idle:
             self.rooms.pop(room.name, None)
+
+
+def _whole_presence(room: Room[C]) -> bytes:
+    state = room.presence.state()
+    return codec.push("presence", room=room.name, count=state.count, members=state.members())
 
 
 def _of(room: Room[C] | None, user: str) -> tuple[C, ...]:

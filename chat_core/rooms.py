@@ -97,6 +97,8 @@ class Room(Generic[C]):
         self.members: dict[C, User] = {}
         self.joining: dict[C, Joining] = {}
         self.presence = Presence()
+        self.uninformed: set[C] = set()
+        """Members since the last tick: who came or left while they read their pages has not been told to them."""
         self._snapshot: tuple[C, ...] | None = ()
         self._received = 0
         self._pending: list[bytes] = []
@@ -245,6 +247,7 @@ class Room(Generic[C]):
             return Admission.BEHIND, []
         del self.joining[connection]
         self.members[connection] = joining.user
+        self.uninformed.add(connection)
         self._snapshot = None
         self.presence.track(joining.user)
         return Admission.LIVE, [joining.payload, *missed]
@@ -252,6 +255,7 @@ class Room(Generic[C]):
     def leave(self, connection: C, until: float) -> None:
         """``connection`` is neither a member nor about to become one; it counts as present until ``until``."""
         self.joining.pop(connection, None)
+        self.uninformed.discard(connection)
         user = self.members.pop(connection, None)
         if user is not None:
             self._snapshot = None

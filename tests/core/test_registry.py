@@ -140,7 +140,7 @@ def test_ghosts_of_a_killed_process_are_gone_in_thirty_seconds(registry: Registr
         if second == said_last:
             registry.receive([envelope.presence("one", "killed", encode(State(1, {"g": "Ghost"})))], second)
         for signal in registry.tick(second).signals:
-            if json.loads(signal.payload)["leaves"] == ["g"]:
+            if json.loads(signal.payload).get("leaves") == ["g"]:
                 gone_at = second
     assert gone_at is not None
     assert LIFETIME <= gone_at - said_last <= 30
@@ -159,6 +159,16 @@ def test_second_gives_members_what_changed_and_the_bus_the_whole(registry: Regis
     assert [user["id"] for user in json.loads(tick.signals[0].payload)["joins"]] == ["a", "b"]
     assert tick.signals[0].members == (ONE, THREE)
     assert registry.tick(2.0).signals == []
+
+
+def test_new_member_is_told_once_who_is_here_after_all(registry: Registry[Connection]) -> None:
+    join(registry, "one", ONE)
+    registry.tick(1.0)
+    join(registry, "one", THREE)
+    whole = registry.tick(2.0).signals[-1]
+    assert whole.members == (THREE,)
+    assert [user["id"] for user in json.loads(whole.payload)["members"]["users"]] == ["a", "b"]
+    assert registry.tick(3.0).signals == []
 
 
 def test_room_is_forgotten_when_the_last_has_left_and_the_others_know(registry: Registry[Connection]) -> None:
