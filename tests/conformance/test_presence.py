@@ -1,11 +1,12 @@
 """Who is here, who is writing, and how far somebody has read."""
 
 import asyncio
+import json
 import time
 
 import pytest
 
-from tests.conformance.conftest import PROFILES, Enter, SignIn
+from tests.conformance.conftest import PROFILES, Dial, Enter, Fill, SignIn
 from tests.wire.client import PresencePush, ReadPush, TypingPush, place
 from tests.wire.people import fresh_room
 from tests.wire.rest import Rest
@@ -74,6 +75,27 @@ async def test_a_reconnect_within_the_grace_does_not_show(servers: Servers, ente
 
     for pushes in await asyncio.gather(*map(flicker, PROFILES)):
         assert not pushes
+
+
+@pytest.mark.slow
+async def test_who_comes_during_a_long_replay_is_known_after_it(
+    site: Site, room: str, enter: Enter, dial: Dial, fill: Fill
+) -> None:
+    ada = await enter(site.here, room)
+    start = await ada.post(room, "start")
+    last = await fill(room, [f"{number} {'x' * 3900}" for number in range(400)])
+    bob = await dial(site.there, receive_buffer=8192)
+    bob.command("join", room=room, since=place(start).model_dump())
+    assert (await bob.reply())["result"]["more"], "and now bob reads no further"
+    carol = await enter(site.there, room, name="Carol")
+    await ada.expect(PresencePush, lambda push: "Carol" in [user.name for user in push.joins], within=SOON)
+    offset, known = start.offset, set[str]()
+    while offset < last.offset or "Carol" not in known:
+        push = json.loads((await bob.receive()).payload)
+        offset = max([offset, *(entry["offset"] for entry in push.get("messages", []))])
+        users = push["members"]["users"] if push.get("members") else push.get("joins", [])
+        known.update(user["name"] for user in users)
+    assert carol.ledger(room).live
 
 
 async def test_typing_is_told_to_the_others(site: Site, room: str, enter: Enter) -> None:

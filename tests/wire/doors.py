@@ -40,9 +40,9 @@ class Doors:
             await chat.join(room)
         return chat
 
-    async def dial(self, backend: Backend, *, person: Person | None = None) -> RawPeer:
+    async def dial(self, backend: Backend, *, person: Person | None = None, receive_buffer: int = 0) -> RawPeer:
         """Open a WebSocket that follows no rules, as a new user or as ``person``."""
         person = person or sign_in(self._http, backend.url, "Mallory")
-        peer = await RawPeer.open(backend.ws_url, person.token)
+        peer = await RawPeer.open(backend.ws_url, person.token, receive_buffer)
         self._opened.push_async_callback(peer.close)
         return peer

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import struct
 from dataclasses import dataclass
 from typing import Any, Self
@@ -82,15 +83,20 @@ class RawPeer:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def dial(cls, url: str) -> Self:
-        """Connect, and say nothing."""
+    async def dial(cls, url: str, receive_buffer: int = 0) -> Self:
+        """Connect, and say nothing. With a small ``receive_buffer`` (bytes) the server notices when nobody reads."""
         parts = urlsplit(url)
-        return cls(*await asyncio.open_connection(parts.hostname, parts.port))
+        connection = socket.socket()
+        connection.setblocking(False)
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        await asyncio.get_running_loop().sock_connect(connection, (parts.hostname, parts.port))
+        return cls(*await asyncio.open_connection(sock=connection, limit=receive_buffer or 65536))
 
     @classmethod
-    async def open(cls, url: str, token: str) -> Self:
+    async def open(cls, url: str, token: str, receive_buffer: int = 0) -> Self:
         """Connect and open a WebSocket."""
-        peer = await cls.dial(url)
+        peer = await cls.dial(url, receive_buffer)
         status, _ = await peer.ask(handshake(url, token))
         assert status == 101, status
         return peer
