@@ -30,7 +30,8 @@ WARM_UP: Final = 0.2
 IDLE_HEADROOM: Final = 0.85
 """A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""
 PATIENCE: Final = 5
-"""Durations of a step that a row may wait for other processes to use less than DISTURBED of a CPU."""
+"""Durations of a step that a row may spend on waiting for other processes to use less than DISTURBED of a CPU, and on
+repeating what they disturbed."""
 CALM: Final = 0.5
 """Seconds of each look at the other processes."""
 WARM: Final = Shape("warm", "a first few, so that nothing is loaded while memory is measured", 1, 4, 4)
@@ -166,6 +167,7 @@ class Measurement:
                 repeats = 0
             elif repeats < self._deserved_repeats(step):
                 repeats += 1
+                self._patience -= step.elapsed
                 self._wait_calm(generator)
             else:
                 search.miss()
@@ -173,6 +175,8 @@ class Measurement:
 
     def _deserved_repeats(self, step: Step) -> int:
         """How often a missed step is offered again, because it may have been missed for no reason of the server's."""
+        if self._patience <= 0:
+            return 0
         if step.others_busy > DISTURBED:
             return 2
         return 1 if step.server_busy < IDLE_HEADROOM and not step.generator_limited else 0

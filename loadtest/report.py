@@ -79,7 +79,7 @@ def reason(step: Step) -> str:
     """Return why a step was missed."""
     if step.generator_limited:
         return "generator"
-    what = "backlog" if step.given_up or not step.settled else f"p99 {_ms(step.p99)}"
+    what = f"p99 {_ms(step.p99)}" if step.p99 > OBJECTIVE else "backlog"
     if step.faults:
         what = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in step.faults.items())
     return f"{what}, server CPU {step.server_busy:.0%}"
