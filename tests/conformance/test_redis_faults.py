@@ -146,9 +146,15 @@ def test_what_redis_lost_is_told_and_what_it_kept_goes_on(site_name: str, togeth
 async def _a_frozen_redis(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     room, person = fresh_room(), sign_in(http, site.here.url, "Ada")
     ada, bob = await doors.enter(site.here, room, person=person), await doors.enter(site.there, room, name="Bob")
+    carol, dave = await doors.enter(site.here, room), await doors.enter(site.there, room)
     before = await ada.post(room, "before")
     yield
-    await _refused_fast(ada, "post", room=room, id="held", text="held")
+    await asyncio.gather(  # before anybody knows that Redis does not answer
+        _refused_fast(ada, "post", room=room, id="held", text="held"),
+        _refused_fast(bob, "join", room=fresh_room()),
+        _refused_fast(carol, "read", room=room, **place(before).model_dump()),
+        _refused_fast(dave, "typing", room=room),
+    )
     for chat in (ada, bob):
         assert (await chat.expect(Notice, within=10)).notice == "degraded"
         await _refused_fast(chat, "join", room=fresh_room())
