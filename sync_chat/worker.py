@@ -2,8 +2,10 @@
 
 What differs from `gunicorn.workers.gthread`:
 
-- a peer that does not answer our close keeps its own pool thread waiting, not the thread that accepts for everybody,
-  and is counted out of ``nr_conns`` once;
+- an upgraded connection is taken over from the request in a thread of its own, whose stack is shallow and which keeps
+  nothing of the request alive: half of the memory that conversing inside the request takes;
+- a peer that does not answer our close keeps its own thread waiting, not the thread that accepts for everybody, and is
+  counted out of ``nr_conns`` once;
 - running out of descriptors or threads pauses accepting instead of ending the worker;
 - a worker told to stop closes its copy of the listener, so that new connections go to its siblings; it then calls
   ``app.drain(seconds)`` and exits before gunicorn's graceful timeout, whatever peers do.
@@ -16,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -31,30 +34,17 @@ EXIT_MARGIN: Final = 1.0  # seconds between the last connection's end and gunico
 ACCEPT_PAUSE: Final = 1.0  # seconds without accepting after running out of descriptors or threads
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+CONVERSATION: Final = "tandem.conversation"
+"""Where an application leaves in ``environ`` what is to be called once the request is over, if it upgraded."""
+DETACHED: Final = object()
+"""What ``handle`` returns for a connection that has a thread of its own by now."""
+
+Conversation = Callable[[], None]
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def see_connections_through(app: WsgiApp) -> WsgiApp:
-    """Return ``app`` with an orderly end of its WebSocket connections, whatever their handlers do."""
-
-    def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        upgraded = False
-        try:
-            response = app(environ, start_response)
-        finally:
-            outbox = environ["gunicorn.socket"]
-            if isinstance(outbox, Outbox) and outbox.upgraded:
-                upgraded = True
-                outbox.linger()
-        if upgraded:  # the handler crashed, and Flask has an HTTP response that no one can read any more
-            raise StopIteration
-        return response
-
-    return serve
-
-
 class Drains:
-    """What the worker classes share. ``serving`` are the sockets that handlers work on."""
+    """What the worker classes share. ``serving`` are the sockets that are worked on."""
 
     cfg: Any
     log: Any
@@ -66,7 +56,33 @@ class Drains:
         flusher.start()
         self.serving: set[socket.socket] = set()
         self.wsgi_drain: Callable[[float], object] | None = getattr(self.wsgi, "drain", None)
-        self.wsgi = see_connections_through(self.wsgi)
+        self.wsgi = self.through(self.wsgi)
+
+    def through(self, app: WsgiApp) -> WsgiApp:
+        """Return ``app`` with upgraded connections taken over, and ended in order whatever their handlers do."""
+
+        def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            upgraded = False
+            try:
+                response = app(environ, start_response)
+            finally:
+                outbox = environ["gunicorn.socket"]
+                if isinstance(outbox, Outbox) and outbox.upgraded:
+                    upgraded = True
+                    self.take_over(outbox, environ.pop(CONVERSATION, None))
+            if upgraded:  # what Flask has to say by now is for nobody
+                raise StopIteration
+            return response
+
+        return serve
+
+    def take_over(self, outbox: Outbox, conversation: Conversation | None) -> None:
+        """Hold the ``conversation``, if the application left one, and see the closing of the connection through."""
+        try:
+            if conversation is not None:
+                conversation()
+        finally:
+            outbox.linger()
 
     def drain(self) -> None:
         """Let the application close its connections, then end those that are left before gunicorn does."""
@@ -92,6 +108,7 @@ class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Set the stack size before any thread exists."""
         threading.stack_size(STACK_BYTES)
+        self.upgraded: dict[int, Conversation] = {}
         super().init_process()
 
     def accept(self, listener: Any) -> None:
@@ -135,18 +152,55 @@ class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: TConn) -> Any:
         """Serve one request in a pool thread; close there what is not kept, waiting for the peer if need be."""
+        kept: Any = False
         self.serving.add(conn.sock)
         try:
             kept = super().handle(conn)
-            if not kept:
+            if conversation := self.upgraded.pop(conn.sock.fileno(), None):
+                kept = DETACHED
+                self.detach(conn, conversation)
+            elif not kept:
                 conn.close(graceful=True)
         finally:
-            self.serving.discard(conn.sock)
+            if kept is not DETACHED:
+                self.serving.discard(conn.sock)
         return kept
+
+    def take_over(self, outbox: Outbox, conversation: Conversation | None) -> None:
+        """Put the conversation off until the request is over."""
+        converse = partial(super().take_over, outbox, conversation)
+        if conversation is None:
+            converse()
+        else:
+            self.upgraded[outbox.fileno()] = converse
+
+    def detach(self, conn: TConn, conversation: Conversation) -> None:
+        """Hold ``conversation`` in a thread of its own, so that this one is free for the next request."""
+        conn.parser = None  # and with it what it has read
+        try:
+            threading.Thread(target=self.converse, args=(conn, conversation), name="connection", daemon=True).start()
+        except RuntimeError as error:
+            self.method_queue.defer(self.pause_accepting, error)
+            self.converse(conn, conversation)
+
+    def converse(self, conn: TConn, conversation: Conversation) -> None:
+        """Hold ``conversation`` to its end, and close the connection."""
+        try:
+            conversation()
+        except Exception:
+            self.log.exception("A conversation failed")
+        finally:
+            self.serving.discard(conn.sock)
+            conn.close()
+            self.method_queue.defer(self.count_out)
+
+    def count_out(self) -> None:
+        """One connection less; called in the main thread, which alone counts."""
+        self.nr_conns -= 1
 
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
         """Count out what `handle` closed; everything else is as in the base class."""
-        if fs.cancelled() or fs.exception() is not None or fs.result():
+        if fs.cancelled() or fs.exception() is not None or (fs.result() and fs.result() is not DETACHED):
             super().finish_request(conn, fs)
-        else:
-            self.nr_conns -= 1
+        elif fs.result() is not DETACHED:
+            self.count_out()
