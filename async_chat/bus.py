@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from async_chat.commits import Commits
 from chat_core import envelope, keys, log
@@ -158,5 +158,6 @@ class Bus:
         except NoScriptError:
             raise
         except (RedisError, OSError) as error:
-            self.answering = False
+            if not isinstance(error, ResponseError):
+                self.answering = False
             raise Unavailable from error

@@ -123,10 +123,12 @@ class Hub:
             admission, payloads = self._registry.admit(name, connection, page, payload, time.monotonic())
             self._admitted(name, connection, admission, payloads)
             self._look_for_gaps([self._registry.rooms[name]])
-            async with asyncio.timeout(ADMIT_TIMEOUT):
-                return await waiting
-        except TimeoutError:
-            raise Unavailable from None
+            await asyncio.wait([waiting], timeout=ADMIT_TIMEOUT)
+            if waiting.done():
+                return waiting.result()
+            # In this step, or the flush that comes next could let in one who has been told otherwise.
+            self._registry.depart(name, connection)
+            raise Unavailable
         finally:
             del self._admissions[name, connection]
 

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
 from chat_core import envelope, keys, log
@@ -154,5 +154,6 @@ class Bus:
         except NoScriptError:
             raise
         except (RedisError, OSError) as error:
-            self.answering = False
+            if not isinstance(error, ResponseError):
+                self.answering = False
             raise Unavailable from error

@@ -141,12 +141,16 @@ class Hub:
                 admission, payloads = self._registry.admit(name, connection, page, payload, time.monotonic())
                 self._admitted(name, connection, admission, payloads)
                 self._look_for_gaps([self._registry.rooms[name]])
-            if not waiting.settled.wait(ADMIT_TIMEOUT):
-                raise Unavailable
-            return waiting.live
+            waiting.settled.wait(ADMIT_TIMEOUT)
         finally:
             with self._lock:
                 del self._admissions[name, connection]
+                if not waiting.settled.is_set():
+                    # In this step, or the flush that comes next could let in one who is told otherwise.
+                    self._registry.depart(name, connection)
+        if not waiting.settled.is_set():
+            raise Unavailable
+        return waiting.live
 
     def depart(self, name: str, connection: Member) -> None:
         """``connection`` leaves the room."""
