@@ -177,7 +177,7 @@ class Measurement:
         """How often a missed step is offered again, because it may have been missed for no reason of the server's."""
         if self._patience <= 0:
             return 0
-        if step.others_busy > DISTURBED:
+        if step.disturbed:
             return 2
         return 1 if step.server_busy < IDLE_HEADROOM and not step.generator_limited else 0
 

@@ -24,7 +24,8 @@ YARDSTICK = "fastapi-tutorial"
 
 NOTES = """\
 deliveries/s: the highest rate that was held: 99 % of deliveries within {objective:g} ms of when the message was meant
-to be sent, nothing lost, doubled, out of order or unanswered; ≥ where the generator was the limit. × tutorial: over
+to be sent, nothing lost, doubled, out of order or unanswered; ≥ where the generator or other processes were the
+limit. × tutorial: over
 {yardstick} in the same shape. Quiet: at {quiet:g} messages/s; p99 there: at the rate held. CPU/delivery: of the
 server's processes, and of its Redis, at the rate held. RSS/conn: growth of resident memory per idle member.
 others: what other processes used of a CPU meanwhile; above {disturbed:.0%} the
@@ -77,6 +78,8 @@ def limit(row: Row) -> str:
 
 def reason(step: Step) -> str:
     """Return why a step was missed."""
+    if step.disturbed:
+        return f"other processes ({step.others_busy:.0%})"
     if step.generator_limited:
         return "generator"
     what = f"p99 {_ms(step.p99)}" if step.p99 > OBJECTIVE else "backlog"

@@ -63,6 +63,11 @@ class Step:
         return self.others_cpu / self.elapsed if self.elapsed else 0.0
 
     @property
+    def disturbed(self) -> bool:
+        """Whether other processes may be why it was missed."""
+        return self.others_busy > DISTURBED
+
+    @property
     def deliveries_per_second(self) -> float:
         return self.deliveries / self.elapsed if self.elapsed else 0.0
 
@@ -115,10 +120,10 @@ class Row:
 
     @property
     def lower_bound(self) -> bool:
-        """Whether nothing but the generator kept the rate from being higher."""
+        """Whether it was the generator, or other processes, that kept the rate from being higher."""
         best = self.sustained
         above = [step for step in self.steps if best is None or step.rate > best.rate]
-        return all(step.generator_limited for step in above)
+        return all(step.generator_limited or step.disturbed for step in above)
 
     @property
     def broken(self) -> bool:

@@ -59,8 +59,10 @@ def test_the_fastest_step_that_was_held_counts_and_the_next_one_says_why() -> No
     assert not found.lower_bound
 
 
-@pytest.mark.parametrize("changes", [{"generator_busy": 0.95}, {"lag_p99": 0.03}], ids=["busy", "late"])
-def test_a_generator_that_can_do_no_more_makes_a_lower_bound(changes: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "changes", [{"generator_busy": 0.95}, {"lag_p99": 0.03}, {"others_cpu": 0.2}], ids=["busy", "late", "disturbed"]
+)
+def test_a_limit_that_is_not_the_servers_makes_a_lower_bound(changes: dict[str, object]) -> None:
     found = row(step(50), step(400, p99=0.5, **changes))
     assert found.lower_bound
     assert "≥ 25,000" in render(Bench("now", {}, [found]))
