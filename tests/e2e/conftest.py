@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from stack.browser import find_browser
 from stack.up import Stack
@@ -23,6 +23,9 @@ ARGUMENTS = [
 ]
 
 ORDINARY = {"locale": "en-GB", "viewport": {"width": 1200, "height": 800}}
+
+PATIENCE_MS = 10_000
+expect.set_options(timeout=PATIENCE_MS)
 
 OpenPage = Callable[..., Awaitable[Page]]
 Invite = Callable[..., Awaitable[Visitor]]
@@ -96,6 +99,7 @@ async def open_page(browser: Browser, outages: bool) -> AsyncIterator[OpenPage]:
 
     async def begin(stack: Stack, **options: Any) -> Page:
         context = await browser.new_context(**{**ORDINARY, **options})
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         hosts = {urlsplit(backend.url).netloc for backend in stack.backends.values()}
         opened.append((context, Watch(page), hosts))

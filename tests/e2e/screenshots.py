@@ -12,7 +12,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, ViewportSize, async_playwright, expect
 
 from stack.browser import find_browser
 from stack.up import Stack
@@ -20,7 +20,7 @@ from tests.e2e.visitor import Visitor
 
 DUET = Path(__file__).parents[2] / "docs/images/duet.png"
 ROOM = "garden"
-HALF = {"width": 800, "height": 560}
+HALF: ViewportSize = {"width": 800, "height": 560}
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
 
 FRAME = """
@@ -86,7 +86,6 @@ async def take(browser: Browser, stack: Stack, looks: Path | None) -> None:
     await frame.screenshot(path=DUET)
     if looks is None:
         return
-    looks.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         phone = await open_page(browser, stack, "async", f"Phone, {scheme}", color_scheme=scheme, **PHONE)
         await phone.hears_out(5)
@@ -97,7 +96,7 @@ async def take(browser: Browser, stack: Stack, looks: Path | None) -> None:
             await phone.page.keyboard.press("Escape")
         await phone.page.get_by_text("Pulled, and back").tap()
         await phone.page.screenshot(path=looks / f"phone-{scheme}-tools.png")
-        wide = {"width": 1280, "height": 720}
+        wide: ViewportSize = {"width": 1280, "height": 720}
         desk = await open_page(browser, stack, "sync", f"Desk, {scheme}", color_scheme=scheme, viewport=wide)
         await desk.hears_out(5)
         await desk.row("Pulled, and back. I did not miss a word.").hover()

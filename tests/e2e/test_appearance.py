@@ -124,7 +124,8 @@ async def test_the_keys_alone_are_enough(stack: Stack, open_page: OpenPage, invi
     await press("Shift+Enter")
     await write("lines")
     await press("Enter")
-    await ben.sees("Two\nlines")
+    for somebody in (ann, ben):
+        await somebody.sees("Two\nlines")
 
     await press("ArrowUp")
     await expect(ann.composer).to_have_value("Two\nlines")

@@ -4,11 +4,11 @@ import asyncio
 import signal
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import WebSocketRoute, expect
 
 from stack.redis import RedisServer
 from stack.up import Stack
-from tests.e2e.conftest import Invite
+from tests.e2e.conftest import Invite, OpenPage
 from tests.e2e.visitor import Visitor, of
 
 
@@ -57,6 +57,33 @@ async def test_a_backend_is_killed_while_both_write_and_nothing_is_lost_or_doubl
     await see_the_same(ann, ben, 15)
     await ann.page.reload()
     await see_the_same(ann, ben, 15)
+
+
+async def test_a_post_whose_reply_is_lost_on_the_way_is_there_once(
+    fragile: Stack, open_page: OpenPage, invite: Invite, room: str
+) -> None:
+    ann, ben = Visitor(await open_page(fragile), "Ann"), await invite(fragile, "sync", "Ben")
+    cut: list[WebSocketRoute] = []
+
+    def relay(near: WebSocketRoute) -> None:
+        far = near.connect_to_server()
+
+        def to_server(message: str | bytes) -> None:
+            if '"post"' in str(message) and not cut:
+                cut.append(near)
+            far.send(message)
+
+        near.on_message(to_server)
+        far.on_message(lambda message: None if near in cut else near.send(message))
+
+    await ann.page.route_web_socket("**/ws", relay)
+    await ann.enter(fragile.backends["async"].url, room)
+    await ann.says_all(numbered(ann, 0, 2))
+    await expect(ben.row("Ann 0")).to_be_visible()
+    await expect(ann.row("Ann 0")).to_have_attribute("data-state", "sending")
+    await cut[0].close()
+    await ben.says_all(numbered(ben, 0, 2))
+    await see_the_same(ann, ben, 2)
 
 
 async def test_what_was_written_without_a_server_survives_a_reload_of_the_page(fragile: Stack, invite: Invite) -> None:

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.async_api import expect
 
 from stack.up import Stack
@@ -18,7 +17,7 @@ MARKUP = [
 FOREIGN = [
     "\u202egnp.exe\u202c and on",  # written backwards from here
     "مرحبا بالعالم – hello",
-    "👩‍👩‍👧‍👦 🇩🇪 👍🏽 𝒳 é",
+    "👩‍👩‍👧‍👦 🇩🇪 👍🏽 \U0001d4b3 é",
     "one\n\n  two\tthree",
 ]
 
@@ -94,12 +93,12 @@ async def test_a_room_outside_the_rules_is_explained_and_not_entered(stack: Stac
     await expect(ann.page.get_by_role("heading", level=1)).to_have_text(f"#{room}-2")
 
 
-@pytest.mark.parametrize("address", ["No%20spaces", "%E0%A4%A", "../../etc"])
-async def test_an_address_that_names_no_room_leads_to_the_lobby(stack: Stack, invite: Invite, address: str) -> None:
+async def test_an_address_that_names_no_room_leads_to_the_lobby(stack: Stack, invite: Invite) -> None:
     ann = await invite(stack, "async", "Ann")
-    await ann.page.goto("about:blank")
-    await ann.page.goto(f"{stack.backends['async'].url}/#{address}")
-    await expect(ann.page.get_by_role("heading", level=1)).to_have_text("#lobby")
+    for address in ("No%20spaces", "%E0%A4%A", "../../etc"):
+        await ann.page.goto("about:blank")
+        await ann.page.goto(f"{stack.backends['async'].url}/#{address}")
+        await expect(ann.page.get_by_role("heading", level=1)).to_have_text("#lobby")
 
 
 async def test_a_name_outside_the_rules_is_explained(stack: Stack, open_page: OpenPage) -> None:

@@ -71,7 +71,10 @@ class Visitor:
     async def use(self, tool: str, text: str) -> None:
         """Click the tool with this test id at the message with this text."""
         row = self.row(text)
-        await row.hover()
+        if await self.page.evaluate("matchMedia('(hover: none)').matches"):
+            await row.tap()
+        else:
+            await row.hover()
         await row.get_by_test_id(tool).click()
 
     # Seeing
@@ -112,16 +115,16 @@ class Visitor:
 
 
 OVERFLOW = """() => {
-  const width = document.documentElement.clientWidth;
+  const width = document.documentElement.clientWidth + 0.5;
   const clipped = (element) => {
     for (let box = element.parentElement; box && box !== document.body; box = box.parentElement) {
-      if (getComputedStyle(box).overflowX !== "visible" && box.getBoundingClientRect().right <= width + 0.5) return true;
+      if (getComputedStyle(box).overflowX !== "visible" && box.getBoundingClientRect().right <= width) return true;
     }
     return false;
   };
   return [...document.querySelectorAll("body *")]
     .filter((element) => element.checkVisibility({ visibilityProperty: true }))
-    .filter((element) => element.getBoundingClientRect().right > width + 0.5 && !clipped(element))
+    .filter((element) => element.getBoundingClientRect().right > width && !clipped(element))
     .map((element) => `<${element.tagName.toLowerCase()} class="${element.className}">`);
 }"""
 
