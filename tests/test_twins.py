@@ -1,4 +1,4 @@
-"""The two backends lie side by side: same files, same public names, same arguments, but for what docs/fairness.md lists."""
+"""The two backends lie side by side: same files, public names and arguments, but for what docs/fairness.md lists."""
 
 import ast
 import re
