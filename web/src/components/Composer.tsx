@@ -56,9 +56,11 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
   const length = [...written].length;
 
   useImperativeHandle(handle, () => ({ rewrite: (rewritten: string) => setText(rewritten) }), []);
-  useEffect(() => {
-    if (intent?.type === "edit") setText(intent.message.text ?? "");
+  useLayoutEffect(() => {
     if (intent !== null) field.current?.focus();
+    if (intent?.type !== "edit") return;
+    setText(intent.message.text ?? "");
+    return () => setText(drafts.get(room.name) ?? "");
   }, [intent]);
   useEffect(() => {
     if (intent?.type !== "edit") drafts.set(room.name, text);
@@ -72,10 +74,7 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
     field.current.style.height = `${field.current.scrollHeight}px`;
   }, [text]);
 
-  const cancel = () => {
-    if (intent?.type === "edit") setText("");
-    onIntent(null);
-  };
+  const cancel = () => onIntent(null);
 
   const submit = () => {
     if (length < 1 || length > MOST) return;
@@ -84,8 +83,8 @@ export function Composer({ room, me, intent, onIntent, handle }: Props) {
     } else {
       const target = intent && { epoch: intent.message.epoch, offset: intent.message.offset };
       actions.post(room.name, written, target);
+      setText("");
     }
-    setText("");
     onIntent(null);
   };
 
