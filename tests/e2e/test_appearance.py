@@ -42,6 +42,7 @@ async def converse(ann: Visitor, ben: Visitor) -> None:
     await ben.say("What a long one")
     await ann.hears_out(4)
     await ann.use("edit", "A first message")
+    await expect(ann.composer).to_have_value("A first message")
     await ann.say("A first message, edited")
     await expect(ann.rows.first.locator(".aside")).to_have_text("edited")
     await ann.say("Gone soon")

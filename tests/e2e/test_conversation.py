@@ -52,10 +52,15 @@ async def test_what_one_edits_reacts_to_and_answers_the_other_sees(stack: Stack,
     await ben.sees("See you at sevn")
     await expect(ben.row("See you at sevn").get_by_test_id("edit")).to_have_count(0)
 
+    await ann.composer.fill("By the way")
     await ann.use("edit", "See you at sevn")
     await expect(ann.composer).to_have_value("See you at sevn")
     await ann.say("See you at seven")
     await ben.sees("See you at seven")
+    await expect(ann.composer).to_have_value("By the way")
+    await ann.use("edit", "See you at seven")
+    await ann.composer.press("Escape")
+    await expect(ann.composer).to_have_value("By the way")
     await expect(ben.row("See you at seven").locator(".aside")).to_have_text("edited")
 
     await ben.use("react-1", "See you at seven")
