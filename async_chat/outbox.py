@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
-from async_chat.ws_protocol import CLOSE_TIMEOUT, EXTENSION, ChatWebSocketProtocol
+from async_chat import ws_protocol
+from async_chat.ws_protocol import EXTENSION, ChatWebSocketProtocol
 from chat_core import disconnects
 from chat_core.codec import text_frame
 from chat_core.disconnects import Disconnect
@@ -156,7 +157,7 @@ class PortableOutbox:
         self.disconnect = disconnect
         if self._writer is None:
             self._writer = asyncio.create_task(self._drain())
-        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort, disconnect)
+        asyncio.get_running_loop().call_later(ws_protocol.CLOSE_TIMEOUT, self.abort, disconnect)
 
     def abort(self, disconnect: Disconnect) -> None:
         """Close at once: the reader wakes with a disconnect, what is queued is dropped."""

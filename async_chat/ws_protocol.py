@@ -28,7 +28,8 @@ from chat_core import disconnects
 from chat_core.disconnects import Disconnect
 
 EXTENSION: Final = "tandem.prepared_frames"
-CLOSE_TIMEOUT: Final = 3.0
+CLOSE_TIMEOUT = 3.0
+"""Seconds that a closing may take. Read anew by every closing: a process may set another before it serves."""
 # uvloop's own low mark is 16 bytes: every pause would last until the last byte is gone.
 WRITE_BUFFER_HIGH: Final = 64 * 1024
 WRITE_BUFFER_LOW: Final = 16 * 1024

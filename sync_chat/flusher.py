@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from chat_core import disconnects
 from chat_core.disconnects import Disconnect
 
-CLOSE_TIMEOUT: Final = 3.0
+CLOSE_TIMEOUT = 3.0
+"""Seconds that a closing may take. Read anew by every closing: a process may set another before it serves."""
 
 
 class Flushable(Protocol):

@@ -24,7 +24,6 @@ from typing import Any, Final
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from sync_chat import flusher
-from sync_chat.flusher import CLOSE_TIMEOUT
 from sync_chat.outbox import Outbox
 
 # Stack that is not touched takes no memory. With less, Python 3.11 crashes where it should raise RecursionError: it
@@ -89,7 +88,7 @@ class Drains:
         deadline = time.monotonic() + self.cfg.graceful_timeout - EXIT_MARGIN
         if self.wsgi_drain is not None:
             try:
-                self.wsgi_drain(max(0.0, self.cfg.graceful_timeout - EXIT_MARGIN - CLOSE_TIMEOUT))
+                self.wsgi_drain(max(0.0, self.cfg.graceful_timeout - EXIT_MARGIN - flusher.CLOSE_TIMEOUT))
             except Exception:
                 self.log.exception("Draining the application failed")
         time.sleep(max(0.0, deadline - time.monotonic()))
