@@ -1,4 +1,4 @@
-"""A bare ASGI callable with `echo.Room` behind it. Run as ``python -m tests.ends.async_app FD prepared|portable``."""
+"""A bare ASGI callable with `perform` behind it. Run as ``python -m tests.ends.async_app FD prepared|portable``."""
 
 import socket
 import sys
@@ -7,17 +7,21 @@ from typing import Any
 
 import uvicorn
 
+from async_chat import ws_protocol
 from async_chat.outbox import Outbox, Receive, Send, open_outbox
 from chat_core import disconnects
-from tests.ends.commands import HARD, MAX_FRAME, perform
+from tests.ends.commands import CLOSE_TIMEOUT, HARD, MAX_FRAME, perform
 
+ws_protocol.CLOSE_TIMEOUT = CLOSE_TIMEOUT
 outboxes: set[Outbox] = set()
 
 
 async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        body = b"%d" % len(outboxes)
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
     elif scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
@@ -31,7 +35,7 @@ async def serve(outbox: Outbox) -> None:
             if message.get("text") is None:
                 outbox.close(disconnects.BINARY_FRAME)
             else:
-                perform(message["text"], outbox, outboxes, 0)
+                perform(message["text"], outbox, outboxes)
     finally:
         outboxes.discard(outbox)
 
@@ -44,7 +48,7 @@ if __name__ == "__main__":
         ws_ping_interval=None if prepared else 20,
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME,
-        timeout_graceful_shutdown=8,
+        timeout_graceful_shutdown=8 if prepared else 2,
         lifespan="off",
         log_level="warning",
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -9,10 +10,15 @@ from chat_core import disconnects
 
 HARD: Final = 256 * 1024
 MAX_FRAME: Final = 64 * 1024
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds, set in every server of these tests in place of its own ``CLOSE_TIMEOUT``."""
 
 
-def perform(text: str, outbox: Any, outboxes: Collection[Any], nr_conns: int) -> None:
-    """``flood N SIZE``, ``ping``, ``abort``, ``close``: to all others. ``who``, ``crash``. Anything else comes back."""
+def perform(text: str, outbox: Any, outboxes: Collection[Any], **facts: object) -> None:
+    """``flood N SIZE``, ``ping``, ``abort``, ``close``: to all others. ``who``, ``crash``. Anything else comes back.
+
+    ``who`` tells of the process and of the connection that asks, with the ``facts`` that only the caller knows.
+    """
     others = [other for other in list(outboxes) if other is not outbox]
     match text.split():
         case ["flood", count, size]:
@@ -34,7 +40,12 @@ def perform(text: str, outbox: Any, outboxes: Collection[Any], nr_conns: int) ->
         case ["crash"]:
             raise RuntimeError("as asked")
         case ["who"]:
-            facts = {"connections": len(outboxes), "nr_conns": nr_conns, "pid": os.getpid()}
+            facts |= {
+                "connections": len(outboxes),
+                "pid": os.getpid(),
+                "thread": threading.current_thread().name,
+                "threads": [thread.name for thread in threading.enumerate()],
+            }
             outbox.write(outbox.prepare([json.dumps(facts).encode()]))
         case _:
             outbox.write(outbox.prepare([text.encode()]))

@@ -24,14 +24,14 @@ class Frame(NamedTuple):
 
 
 class Peer:
-    def __init__(self, port: int, receive_buffer: int | None = None, headers: str = "") -> None:
+    def __init__(self, port: int, receive_buffer: int | None = None, target: str = "/ws") -> None:
         self.socket = socket.socket()
         self.socket.settimeout(10)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(("127.0.0.1", port))
         self.socket.sendall(
-            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{headers}"
+            f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         self.buffer = b""

@@ -1,14 +1,20 @@
-"""A Flask application with the same commands."""
+"""A Flask application with the same commands.
+
+As in `sync_chat`, it leaves a conversation for the worker; asked for ``/ws?within``, it converses inside the request.
+"""
 
 import time
+from functools import partial
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Response, g, request
 from flask_sock import Sock
+from simple_websocket import ConnectionClosed
 from wsproto.utilities import RemoteProtocolError
 
 from chat_core import disconnects
 from sync_chat.outbox import Outbox
+from sync_chat.worker import CONVERSATION
 from sync_chat.ws_protocol import server_options
 from tests.ends.commands import HARD, MAX_FRAME, perform
 
@@ -18,10 +24,20 @@ outboxes: set[Outbox] = set()
 worker: Any = None
 
 
+class HandedOver(Exception):
+    """Leaves flask-sock without its closing the connection."""
+
+
 @app.before_request
 def upgrade() -> None:
+    g.over = []  # empty until the request is over
     if request.path == "/ws":
-        request.environ["tandem.outbox"] = Outbox(request.environ, HARD)
+        g.outbox = Outbox(request.environ, HARD)
+
+
+@app.teardown_request
+def note_the_end(_: BaseException | None) -> None:
+    g.over.append(True)
 
 
 @app.errorhandler(RemoteProtocolError)
@@ -30,14 +46,28 @@ def refuse(error: RemoteProtocolError) -> tuple[str, int]:
     return str(error), 400
 
 
+@app.errorhandler(HandedOver)
+def say_nothing(_: HandedOver) -> Response:
+    return Response(status=101)
+
+
 @app.get("/healthz")
 def healthz() -> str:
-    return "ok"
+    return str(len(outboxes))
 
 
 @Sock(app).route("/ws")  # type: ignore[untyped-decorator]
 def serve(ws: Any) -> None:
-    outbox: Outbox = request.environ["tandem.outbox"]
+    conversation = partial(converse, ws, g.outbox, g.over)
+    if request.query_string == b"within":
+        conversation()
+    else:
+        request.environ[CONVERSATION] = conversation
+        raise HandedOver
+
+
+def converse(ws: Any, outbox: Outbox, over: list[bool]) -> None:
+    """Do what the peer asks until either side closes."""
     outboxes.add(outbox)
     try:
         while True:
@@ -45,7 +75,10 @@ def serve(ws: Any) -> None:
             if isinstance(message, bytes):
                 outbox.close(disconnects.BINARY_FRAME)
             else:
-                perform(message, outbox, outboxes, getattr(worker, "nr_conns", 0))
+                nr_conns = getattr(worker, "nr_conns", 0)
+                perform(message, outbox, outboxes, nr_conns=nr_conns, request_over=bool(over))
+    except ConnectionClosed:
+        pass
     finally:
         outboxes.discard(outbox)
 
