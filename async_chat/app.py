@@ -24,7 +24,7 @@ from chat_core.admission import Budgets
 from chat_core.log import Unavailable
 from chat_core.problems import Answer, Refused
 from chat_core.settings import Settings, read
-from launch import logs
+from launch import logs, memory
 
 WEB: Final = Path(__file__).parent.parent / "web" / "dist"
 
@@ -103,7 +103,9 @@ class Application:
 def create() -> Application:
     """Return the application of this process, as the environment wants it."""
     logs.configure()
-    return build(Runtime.assemble(read("async", os.environ)))
+    application = build(Runtime.assemble(read("async", os.environ)))
+    memory.settle()
+    return application
 
 
 def build(runtime: Runtime) -> Application:

@@ -13,7 +13,28 @@ from chat_core.settings import Settings
 COMMIT_TIMEOUT: Final = 0.9
 """Seconds after which a command is told `unavailable`, however long the queue before it was."""
 
-Ticket = tuple[Write, "asyncio.Future[Outcome]"]
+
+class Ticket:
+    """One command in a queue, and the task that waits for its outcome."""
+
+    __slots__ = ("_done", "_outcome", "taken_at", "write")
+
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self.taken_at = time.monotonic()
+        self._done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Wake the one who waits, unless it was cancelled."""
+        if not self._done.done():
+            self._done.set_result(outcome)
+
+    async def wait(self) -> Outcome:
+        """Return the outcome; raise Unavailable where it is unknown."""
+        outcome = await self._done
+        if outcome == "unavailable":
+            raise Unavailable
+        return outcome
 
 
 class Commits:
@@ -34,39 +55,29 @@ class Commits:
 
     async def commit(self, shard: int, write: Write) -> Outcome:
         """Return what became of ``write``; raise Unavailable where that is unknown."""
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting[shard].append((write, done))
+        ticket = Ticket(write)
+        self._waiting[shard].append(ticket)
         if shard not in self._committers:
             self._committers[shard] = asyncio.create_task(self._commit_waiting(shard))
-        try:
-            async with asyncio.timeout(COMMIT_TIMEOUT):
-                return await done
-        except TimeoutError:
-            raise Unavailable from None
+        return await ticket.wait()
 
     async def _commit_waiting(self, shard: int) -> None:
         while waiting := self._waiting[shard]:
             batch, self._waiting[shard] = waiting[: log.MAX_BATCH], waiting[log.MAX_BATCH :]
             try:
                 outcomes = await self._commit_batch(shard, batch)
-            except Unavailable:
+            except (Unavailable, TimeoutError):
                 outcomes = ["unavailable"] * len(batch)
-            for (_, done), outcome in zip(batch, outcomes, strict=True):
-                _settle(done, outcome)
+            for ticket, outcome in zip(batch, outcomes, strict=True):
+                ticket.settle(outcome)
         del self._committers[shard]
 
     async def _commit_batch(self, shard: int, batch: list[Ticket]) -> list[Outcome]:
         began = time.monotonic()
-        results = await self._run("commit", log.commit_arguments(shard, self._history, [write for write, _ in batch]))
+        arguments = log.commit_arguments(shard, self._history, [ticket.write for ticket in batch])
+        # Whoever came first waits longest, so its time is what the batch has; a batch that waited did so for one that
+        # was slow, and what follows one that got no answer is refused at once.
+        async with asyncio.timeout(batch[0].taken_at + COMMIT_TIMEOUT - began):
+            results = await self._run("commit", arguments)
         self._metrics.committed(len(batch), time.monotonic() - began)
         return [log.outcome(result) for result in results]
-
-
-def _settle(done: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
-    """Wake the one who waits, unless it has given up."""
-    if done.done():
-        return
-    if outcome == "unavailable":
-        done.set_exception(Unavailable())
-    else:
-        done.set_result(outcome)

@@ -86,7 +86,7 @@ class Connection:
                 else:
                     effect = flow.send(result)
         except StopIteration:
-            self._metrics.commands.labels(self._protocol.asked).inc()
+            self._metrics.commanded(self._protocol.asked)
 
     async def _perform(self, effect: Effect) -> Any:
         match effect:

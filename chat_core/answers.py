@@ -10,7 +10,7 @@ from chat_core import log, sessions
 from chat_core.api import VERSION, About, CurrentSession, Health, IssuedSession, NewMessage, Room, Rooms, Twin
 from chat_core.codec import array, dump
 from chat_core.frames import Post
-from chat_core.log import Committed, History, Outcome, Write
+from chat_core.log import Author, Committed, History, Outcome, Write
 from chat_core.presence import State
 from chat_core.problems import Answer, Refused, problem
 from chat_core.sessions import Session
@@ -42,7 +42,7 @@ def post(room: str, message: NewMessage, session: Session, settings: Settings) -
     if len(message.text) > settings.max_text:
         raise Refused("too_long", f"a message has at most {settings.max_text} characters")
     command = Post(type="post", ref=0, room=room, id=message.id, text=message.text, reply_to=message.reply_to)
-    return log.write(command, session.user, moderator=session.moderator)
+    return log.write(command, Author.of(session.user, moderator=session.moderator))
 
 
 # ---- answers --------------------------------------------------------------------------------------------------------

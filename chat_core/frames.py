@@ -4,8 +4,9 @@
 by the Lua scripts as JSON text and passed on unparsed; a conformance test holds what arrives to these models.
 """
 
+import re
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -15,10 +16,14 @@ MAX_SAFE_INTEGER = 2**53 - 1
 ROOM_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Unicode's category Cc without newline and tab."""
+
+
 def clean_text(text: str) -> str:
     """Return ``text`` in NFC; raise ValueError for control characters (but newline and tab) or nothing visible."""
     text = unicodedata.normalize("NFC", text)
-    if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
+    if _CONTROL.search(text):
         raise ValueError("control characters other than newline and tab are not accepted")
     if not text.strip():
         raise ValueError("there is nothing visible in it")

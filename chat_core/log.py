@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, Self, cast
 
 from chat_core import keys
 from chat_core.codec import dump
@@ -49,7 +49,19 @@ def fresh_epoch() -> str:
 Commitment = Post | Edit | Delete | React
 """The commands that make log entries."""
 
-_KINDS: Final = {Post: "m", Edit: "e", Delete: "d", React: "r"}
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes, prepared once for all that they will write: ``json`` is the user as entries show it."""
+
+    id: str
+    json: str
+    flags: str
+
+    @classmethod
+    def of(cls, user: User, *, moderator: bool) -> Self:
+        """Return ``user`` as an author."""
+        return cls(user.id, user.model_dump_json(), "*" if moderator else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +72,34 @@ class Write:
     arguments: tuple[str, ...]
 
 
-def write(command: Commitment, user: User, *, moderator: bool = False) -> Write:
-    """Return what the commit script is to do for ``command`` of ``user``."""
-    head = f'"id":"{command.id}","user":{user.model_dump_json()}'
-    text = emoji = flags = ""
-    target = getattr(command, "target", None)
-    if isinstance(command, Post | Edit):
-        text = dump(command.text)
-    if isinstance(command, Post) and command.reply_to:
-        head += f',"reply_to":{command.reply_to.model_dump_json()}'
-    if target:
-        head += f',"target":{target.model_dump_json()}'
-    if isinstance(command, React):
-        emoji, flags = command.emoji, "1" if command.on else ""
-        head += f',"emoji":{dump(emoji)},"on":{dump(command.on)}'
-    if moderator:
-        flags += "*"
+def write(command: Commitment, author: Author) -> Write:
+    """Return what the commit script is to do for ``command`` of ``author``."""
+    kind, text, target, emoji, more, flags = _parts(command)
+    # The same id again is the same act only if this is the same; nothing else of a command is what was asked.
+    digest = hashlib.blake2s(f"{kind}{text}{more}".encode(), digest_size=8).hexdigest()
+    head = f'"id":"{command.id}","user":{author.json}{more}'
     place = (target.epoch, str(target.offset)) if target else ("", "")
-    kind = _KINDS[type(command)]
-    return Write(
-        command.room, (command.room, kind, user.id, command.id, _digest(command), head, text, *place, emoji, flags)
-    )
+    stride = (command.room, kind, author.id, command.id, digest, head, text, *place, emoji, flags + author.flags)
+    return Write(command.room, stride)
 
 
-def _digest(command: Commitment) -> str:
-    """Tells whether a second command with the same id asks for the same thing. ``ref`` is not part of what is asked."""
-    content = command.model_dump_json(exclude={"ref"})
-    return hashlib.blake2s(content.encode(), digest_size=8).hexdigest()
+def _parts(command: Commitment) -> tuple[str, str, Position | None, str, str, str]:
+    """Return kind, text as JSON, target, emoji, the JSON of what else the entry says, and flags."""
+    match command:
+        case Post():
+            more = f',"reply_to":{_json(command.reply_to)}' if command.reply_to else ""
+            return "m", dump(command.text), None, "", more, ""
+        case Edit():
+            return "e", dump(command.text), command.target, "", f',"target":{_json(command.target)}', ""
+        case Delete():
+            return "d", "", command.target, "", f',"target":{_json(command.target)}', ""
+        case React():
+            more = f',"target":{_json(command.target)},"emoji":{dump(command.emoji)},"on":{dump(command.on)}'
+            return "r", "", command.target, command.emoji, more, "1" if command.on else ""
+
+
+def _json(position: Position) -> str:
+    return f'{{"epoch":"{position.epoch}","offset":{position.offset}}}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,14 @@ class Metrics:
         self.probe_age = self._gauge("probe_age_seconds", "age of the last probe that came back", "livemax")
         self.threads = self._gauge("threads", "threads of the process", "livesum")
         self._touch(self.handshakes, HANDSHAKES)
-        self._touch(self.commands, COMMANDS)
+        self._commands = {name: self.commands.labels(name) for name in COMMANDS}
         self._touch(self.refusals, get_args(RefusalCode))
         for row in TABLE:
             self.disconnects.labels(row.code, row.reason)
+
+    def commanded(self, name: str) -> None:
+        """One more command of that type, or frame that was none."""
+        self._commands[name].inc()
 
     def connected(self) -> None:
         """One more connection is open."""

@@ -39,7 +39,7 @@ from chat_core.frames import (
     User,
 )
 from chat_core.limits import MOST_REFUSALS, MOST_ROOMS, TokenBucket
-from chat_core.log import Committed, Page, Unavailable
+from chat_core.log import Author, Committed, Page, Unavailable
 from chat_core.presence import State, union
 from chat_core.settings import Settings
 
@@ -71,9 +71,9 @@ class Protocol:
     """The state of one conversation: who speaks, which rooms they joined, how much they may still ask."""
 
     __slots__ = (
+        "_author",
         "_max_frame",
         "_max_text",
-        "_moderator",
         "_moves",
         "_refusals",
         "_signals",
@@ -86,9 +86,9 @@ class Protocol:
     def __init__(self, user: User, settings: Settings, *, moderator: bool = False) -> None:
         self.user = user
         self.rooms: set[str] = set()
-        self.asked = "none"
+        self.asked = "malformed"
         """The type of the last command, as metrics count it."""
-        self._moderator = moderator
+        self._author = Author.of(user, moderator=moderator)
         self._max_frame = settings.max_frame
         self._max_text = settings.max_text
         self._refusals = 0
@@ -101,6 +101,7 @@ class Protocol:
 
     def receive(self, text: str | bytes | None, now: float) -> Flow:
         """Return the flow for one text frame, or for a binary one (None). ``now`` is in monotonic seconds."""
+        self.asked = "malformed"
         if text is None:
             yield Close(disconnects.BINARY_FRAME)
             return
@@ -113,7 +114,6 @@ class Protocol:
             ref, self.asked = command.ref, command.type
             answer = yield from self._answer(command, now)
         except Malformed as error:
-            self.asked = "malformed"
             yield from self._refuse(error.ref, Refused("malformed", str(error)))
         except Refused as refused:
             yield from self._refuse(ref, refused)
@@ -148,7 +148,7 @@ class Protocol:
             raise Refused("not_joined")
         if isinstance(command, Post | Edit) and len(command.text) > self._max_text:
             raise Refused("too_long", f"a message has at most {self._max_text} characters")
-        outcome = yield Commit(log.write(command, self.user, moderator=self._moderator))
+        outcome = yield Commit(log.write(command, self._author))
         if isinstance(outcome, Committed):
             return outcome.json()
         full = isinstance(command, React) and outcome == "forbidden"

@@ -23,6 +23,7 @@ from chat_core.admission import Budgets
 from chat_core.log import Unavailable
 from chat_core.problems import Answer, Refused
 from chat_core.settings import read
+from launch import memory
 from sync_chat import routes
 from sync_chat.runtime import Runtime
 from sync_chat.upgrade import mount
@@ -86,7 +87,9 @@ def create() -> Application:
     """Return the application of this process, as the environment wants it, at work: WSGI has no lifespan."""
     runtime = Runtime.assemble(read("sync", os.environ))
     runtime.start()
-    return build(runtime)
+    application = build(runtime)
+    memory.settle()
+    return application
 
 
 def build(runtime: Runtime) -> Application:

@@ -30,9 +30,9 @@ class Ticket:
         self._outcome = outcome
         self._done.release()
 
-    def wait(self, seconds: float) -> Outcome:
-        """Return the outcome; raise Unavailable where it is unknown after ``seconds``."""
-        if not self._done.acquire(timeout=seconds) or self._outcome == "unavailable":
+    def wait(self) -> Outcome:
+        """Return the outcome; raise Unavailable where it is unknown by COMMIT_TIMEOUT."""
+        if not self._done.acquire(timeout=COMMIT_TIMEOUT) or self._outcome == "unavailable":
             raise Unavailable
         return self._outcome
 
@@ -67,7 +67,7 @@ class Commits:
                 self._committers[shard] = threading.Thread(target=self._commit_waiting, args=(shard,), daemon=True)
                 self._committers[shard].start()
             self._wanted[shard].notify()
-        return ticket.wait(COMMIT_TIMEOUT)
+        return ticket.wait()
 
     def _commit_waiting(self, shard: int) -> None:
         while batch := self._next_batch(shard):

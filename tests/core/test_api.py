@@ -13,7 +13,7 @@ from chat_core.admission import Head
 from chat_core.api import OPERATIONS, HistoryQuery, NewMessage
 from chat_core.frames import RefusalCode, User
 from chat_core.headers import common
-from chat_core.log import Committed, History
+from chat_core.log import Author, Committed, History
 from chat_core.presence import State
 from chat_core.problems import PROBLEMS, Problem, Refused
 from chat_core.sessions import Session
@@ -125,7 +125,9 @@ def test_a_text_over_the_limit_is_refused_and_one_at_the_limit_is_not() -> None:
 
 def test_a_post_over_rest_and_one_over_the_socket_are_the_same_act() -> None:
     command = frames.Post(type="post", ref=99, room="lobby", id="1", text="hi")
-    assert answers.post("lobby", NewMessage(id="1", text="hi"), ADA, SETTINGS) == log.write(command, ADA.user)
+    assert answers.post("lobby", NewMessage(id="1", text="hi"), ADA, SETTINGS) == log.write(
+        command, Author.of(ADA.user, moderator=False)
+    )
 
 
 # ---- answers ----------------------------------------------------------------------------------

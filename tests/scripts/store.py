@@ -15,7 +15,7 @@ from redis.retry import Retry
 from chat_core import envelope, keys, log
 from chat_core.envelope import Block
 from chat_core.frames import Delete, Edit, Position, Post, React, User
-from chat_core.log import Commitment, Committed, History, Outcome, Page, Write
+from chat_core.log import Author, Commitment, Committed, History, Outcome, Page, Write
 from stack.redis import RedisServer
 
 ANN, BOB = User(id="a1", name="Ann"), User(id="b-2_", name='Bob "the" Builder')
@@ -58,22 +58,23 @@ class Store:
         self, text: str = "hello", *, by: User = ANN, room: str = ROOM, name: str = "", reply_to: Position | None = None
     ) -> Write:
         return log.write(
-            Post(type="post", ref=0, room=room, id=name or next(self._ids), text=text, reply_to=reply_to), by
+            Post(type="post", ref=0, room=room, id=name or next(self._ids), text=text, reply_to=reply_to),
+            Author.of(by, moderator=False),
         )
 
     def edit(self, target: Position, text: str, *, by: User = ANN, room: str = ROOM, moderator: bool = False) -> Write:
         command = Edit(type="edit", ref=0, room=room, id=next(self._ids), target=target, text=text)
-        return log.write(command, by, moderator=moderator)
+        return log.write(command, Author.of(by, moderator=moderator))
 
     def delete(self, target: Position, *, by: User = ANN, room: str = ROOM, moderator: bool = False) -> Write:
         command = Delete(type="delete", ref=0, room=room, id=next(self._ids), target=target)
-        return log.write(command, by, moderator=moderator)
+        return log.write(command, Author.of(by, moderator=moderator))
 
     def react(self, target: Position, emoji: str = "👍", on: bool = True, *, by: User = ANN, name: str = "") -> Write:
         command: Commitment = React(
             type="react", ref=0, room=ROOM, id=name or next(self._ids), target=target, emoji=emoji, on=on
         )
-        return log.write(command, by)
+        return log.write(command, Author.of(by, moderator=False))
 
     def posted(self, text: str = "hello", *, by: User = ANN, room: str = ROOM) -> Position:
         """Commit one message; returns where it is."""
