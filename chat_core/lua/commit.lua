@@ -17,11 +17,6 @@ local rooms, order, results = {}, {}, {}
 
 local function begin(name)
   local room = open_room(prefix, name, run, fresh, true)
-  -- A key that is not what it should be raises here, before anything is written.
-  if not room.anew then
-    redis.call('XLEN', room.key .. ':log')
-    redis.call('HLEN', room.key .. ':state')
-  end
   room.first = room.top + 1
   room.ids, room.state, room.entries, room.fragments = {}, {}, {}, {}
   return room
@@ -163,27 +158,30 @@ local function remember_ids(room)
     for field, value in pairs(room.ids) do flat[#flat + 1] = field; flat[#flat + 1] = value end
     local key = ids_key(room, generation)
     redis.call('HSET', key, unpack(flat))
-    redis.call('EXPIRE', key, 2 * ID_SECONDS)
+    if room.generation ~= generation then redis.call('EXPIRE', key, 2 * ID_SECONDS) end
   end
 end
 
+-- The order matters where a key is not what it should be and a write raises: the text of an offset that is never used
+-- harms nobody, an id that is remembered without its entry would acknowledge what is not there.
 local function write(room)
   if room.anew and #room.entries == 0 then return end -- what is refused creates no room
   settle(room, generation)
-  remember_ids(room)
-  if #room.entries == 0 then return end
-  for _, entry in ipairs(room.entries) do
-    redis.call('XADD', room.key .. ':log', string.format('%d', entry.offset), 'k', entry.k, 'u', entry.u, 'p', entry.p,
-      't', entry.t, 'j', entry.j)
-  end
   local set, gone = {}, {}
   for field, value in pairs(room.state) do
     if value then set[#set + 1] = field; set[#set + 1] = value else gone[#gone + 1] = field end
   end
   if #set > 0 then redis.call('HSET', room.key .. ':state', unpack(set)) end
+  for _, entry in ipairs(room.entries) do
+    redis.call('XADD', room.key .. ':log', string.format('%d', entry.offset), 'k', entry.k, 'u', entry.u, 'p', entry.p,
+      't', entry.t, 'j', entry.j)
+  end
   if #gone > 0 then redis.call('HDEL', room.key .. ':state', unpack(gone)) end
+  remember_ids(room)
+  if #room.entries == 0 then return end
   trim(room)
-  redis.call('HSET', room.key .. ':meta', 'top', string.format('%d', room.top), 'low', string.format('%d', room.low))
+  redis.call('HSET', room.key .. ':meta', 'top', string.format('%d', room.top), 'low', string.format('%d', room.low),
+    'generation', generation)
   redis.call('ZADD', KEYS[1], at_ms, room.name)
 end
 

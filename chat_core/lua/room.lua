@@ -2,7 +2,8 @@
 --
 -- Keys of a room, all beginning with PREFIX .. NAME:
 --   :meta     hash  epoch, top (last offset used), low (first offset not trimmed), run (run_id of the Redis that wrote
---                   last), lineage ("epoch:top,…": ended epochs and the top each was found with; the last 16)
+--                   last), lineage ("epoch:top,…": ended epochs and the top each was found with; the last 16),
+--                   generation of :ids that was last written
 --   :log      stream, id = offset: k kind (m e d r), u user id, p epoch, t target offset, j JSON without text and brace
 --   :state    hash  t<offset> text as JSON (absent: deleted), e<offset> edited at, r<offset> reactions,
 --                   l<offset> offset of the last edit
@@ -45,9 +46,10 @@ end
 -- due. Writes nothing: see settle.
 local function open_room(prefix, name, run, fresh, create)
   local key = prefix .. name
-  local meta = redis.call('HMGET', key .. ':meta', 'epoch', 'top', 'low', 'run', 'lineage')
+  local meta = redis.call('HMGET', key .. ':meta', 'epoch', 'top', 'low', 'run', 'lineage',
+    'generation')
   local room = { name = name, key = key, epoch = meta[1], top = tonumber(meta[2] or 0), low = tonumber(meta[3] or 1),
-                 lineage = meta[5] or '' }
+                 lineage = meta[5] or '', generation = tonumber(meta[6]) }
   if not room.epoch then
     if not create then return nil end
     room.epoch, room.anew, room.changed = fresh, true, true
