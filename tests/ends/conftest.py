@@ -163,7 +163,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield start_one
     for server in servers:
         server.settle()
-    end(servers)
+        server.kill()  # told to stop while it starts, a successor would not, for as long as the arbiter is patient
 
 
 @pytest.fixture(scope="session")

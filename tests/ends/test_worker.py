@@ -1,6 +1,5 @@
 """What `ChatWorker` does that gunicorn's own thread worker does not."""
 
-import contextlib
 import os
 import resource
 import signal
@@ -132,15 +131,6 @@ def test_draining_worker_leaves_the_listener_to_its_sibling(start: Start, kind: 
         if pid != pids[0]:
             assert peer.ask("who")["pid"] == pid
     server.until(lambda: not psutil.pid_exists(pids[0]))
-    server.until(
-        lambda: pid_of_another(server) not in pids
-    )  # its successor; told to stop while it starts, it would not
-
-
-def pid_of_another(server: Server) -> int:
-    """Return the process that takes a new connection, which is not kept."""
-    with contextlib.closing(server.peer()) as peer:
-        return int(peer.ask("who")["pid"])
 
 
 @on(SYNC)
