@@ -10,7 +10,7 @@ from chat_core import disconnects
 
 HARD: Final = 256 * 1024
 MAX_FRAME: Final = 64 * 1024
-CLOSE_TIMEOUT: Final = 1.0
+CLOSE_TIMEOUT: Final = 0.8
 """Seconds, set in every server of these tests in place of its own ``CLOSE_TIMEOUT``."""
 
 

@@ -20,6 +20,7 @@ PROTOCOLS = {
     "async_chat.ws_protocol:ChatWebSocketProtocol": PreparedOutbox,
     "websockets-sansio": PortableOutbox,
 }
+KINDS = ("prepared", "portable")
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -72,7 +73,7 @@ async def until(fact: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize(("protocol", "kind"), PROTOCOLS.items())
+@pytest.mark.parametrize(("protocol", "kind"), PROTOCOLS.items(), ids=KINDS)
 def test_outbox_is_the_one_the_server_allows(run: Callable[[Any], None], protocol: str, kind: type) -> None:
     async def check() -> None:
         async with connection(protocol) as (outbox, _, _):
@@ -81,7 +82,7 @@ def test_outbox_is_the_one_the_server_allows(run: Callable[[Any], None], protoco
     run(check())
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=KINDS)
 def test_beyond_the_bound_the_consumer_is_aborted_and_the_reader_wakes(
     run: Callable[[Any], None], protocol: str
 ) -> None:
@@ -97,7 +98,7 @@ def test_beyond_the_bound_the_consumer_is_aborted_and_the_reader_wakes(
     run(check())
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=KINDS)
 def test_queued_shrinks_as_the_peer_reads(run: Callable[[Any], None], protocol: str) -> None:
     async def check() -> None:
         async with connection(protocol) as (outbox, peer, _):
@@ -112,7 +113,7 @@ def test_queued_shrinks_as_the_peer_reads(run: Callable[[Any], None], protocol: 
     run(check())
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=KINDS)
 def test_first_reason_wins_and_nothing_follows_a_close(run: Callable[[Any], None], protocol: str) -> None:
     async def check() -> None:
         async with connection(protocol) as (outbox, peer, received):
@@ -130,7 +131,7 @@ def test_first_reason_wins_and_nothing_follows_a_close(run: Callable[[Any], None
     run(check())
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=KINDS)
 def test_peer_that_went_first_leaves_no_reason(run: Callable[[Any], None], protocol: str) -> None:
     async def check() -> None:
         async with connection(protocol) as (outbox, peer, received):
@@ -165,7 +166,11 @@ def test_received_at_counts_pongs_and_ping_goes_out_alone_only(run: Callable[[An
     run(check())
 
 
-@pytest.mark.parametrize("disconnect", [disconnects.TOO_LARGE, disconnects.INVALID_UTF8, disconnects.PROTOCOL_ERROR])
+@pytest.mark.parametrize(
+    "disconnect",
+    [disconnects.TOO_LARGE, disconnects.INVALID_UTF8, disconnects.PROTOCOL_ERROR],
+    ids=["too-large", "invalid-utf8", "protocol-error"],
+)
 def test_refusals_of_the_protocol_are_reasons_of_ours(
     run: Callable[[Any], None], disconnect: disconnects.Disconnect
 ) -> None:

@@ -82,8 +82,13 @@ def test_peer_that_answers_our_close_is_gone_at_once(server: Server) -> None:
 
 
 def test_peers_that_answer_no_close_are_ended(server: Server) -> None:
-    peers, actor = [server.peer() for _ in range(3)], server.peer()
+    server.may_log = True
+    crashed, actor = server.peer(), server.peer()
+    crashed.send("crash")
+    peers = [server.peer() for _ in range(3)]
     actor.send("close")
+    server.until(lambda: "RuntimeError: as asked" in server.log)
+    assert crashed.ended(CLOSE_TIMEOUT + 1)
     server.until(lambda: connections(actor) == 1, CLOSE_TIMEOUT + 1)
     assert all(peer.ended(CLOSE_TIMEOUT + 1) for peer in peers) or server.kind == "portable"
 
@@ -134,15 +139,6 @@ def test_slow_consumer_is_cut_and_the_others_get_everything(server: Server) -> N
     assert slow.ended(AT_ONCE) or server.kind == "portable"
     healthy.send("still here")
     assert healthy.receive().payload == b"still here"
-
-
-@on(("prepared", "portable"))
-def test_a_crashed_handler_ends_its_connection(server: Server) -> None:
-    server.may_log = True
-    peer = server.peer()
-    peer.send("crash")
-    assert peer.ended(CLOSE_TIMEOUT + 1)
-    server.until(lambda: "RuntimeError: as asked" in server.log)
 
 
 def test_peers_that_vanish_leave_nothing_behind(server: Server) -> None:

@@ -146,7 +146,7 @@ def test_received_at_is_the_time_of_the_last_bytes(pair: Pair) -> None:
     assert before + 0.02 <= outbox.received_at <= time.monotonic()
 
 
-@pytest.mark.parametrize(("code", "reason"), [(1009, disconnects.TOO_LARGE), (1000, None)])
+@pytest.mark.parametrize(("code", "reason"), [(1009, disconnects.TOO_LARGE), (1000, None)], ids=["refusal", "answer"])
 def test_closes_of_the_library_are_told_apart(pair: Pair, code: int, reason: object) -> None:
     outbox, peer = pair
     outbox.send(b"\x8a\x02hi\x88\x02" + code.to_bytes(2, "big"))

@@ -52,16 +52,6 @@ def test_conversation_that_fails_ends_in_order_with_1011(server: Server, target:
     server.until(lambda: "RuntimeError: as asked" in server.log)
 
 
-@on(SYNC)
-def test_peer_of_a_failed_conversation_is_ended(server: Server) -> None:
-    server.may_log = True
-    peer = server.peer()
-    peer.send("crash")
-    server.until(lambda: server.connections() == 0, CLOSE_TIMEOUT + 1)
-    assert peer.ended(CLOSE_TIMEOUT + 1)
-    server.until(lambda: "RuntimeError: as asked" in server.log, CLOSE_TIMEOUT + 1)
-
-
 @on(THREADS)
 def test_connections_are_counted_out_once(server: Server) -> None:
     server.may_log = True
