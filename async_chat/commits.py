@@ -12,6 +12,9 @@ from chat_core.settings import Settings
 
 COMMIT_TIMEOUT: Final = 0.9
 """Seconds after which a command is told `unavailable`, however long the queue before it was."""
+PACE: Final = 0.003
+"""Least seconds between the beginnings of two batches. An idle bus commits at once; a busy one makes fewer, larger
+batches, whose cost beside the commands (the call, the fsync, the publication, the flush) is shared by more."""
 
 
 class Ticket:
@@ -62,7 +65,11 @@ class Commits:
         return await ticket.wait()
 
     async def _commit_waiting(self, shard: int) -> None:
-        while waiting := self._waiting[shard]:
+        began = float("-inf")
+        while self._waiting[shard]:
+            if (pause := began + PACE - time.monotonic()) > 0:
+                await asyncio.sleep(pause)
+            began, waiting = time.monotonic(), self._waiting[shard]
             batch, self._waiting[shard] = waiting[: log.MAX_BATCH], waiting[log.MAX_BATCH :]
             try:
                 outcomes = await self._commit_batch(shard, batch)

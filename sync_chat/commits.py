@@ -12,6 +12,9 @@ from chat_core.settings import Settings
 
 COMMIT_TIMEOUT: Final = 0.9
 """Seconds after which a command is told `unavailable`, however long the queue before it was."""
+PACE: Final = 0.003
+"""Least seconds between the beginnings of two batches. An idle bus commits at once; a busy one makes fewer, larger
+batches, whose cost beside the commands (the call, the fsync, the publication, the flush) is shared by more."""
 
 
 class Ticket:
@@ -70,7 +73,9 @@ class Commits:
         return ticket.wait()
 
     def _commit_waiting(self, shard: int) -> None:
-        while batch := self._next_batch(shard):
+        began = float("-inf")
+        while batch := self._next_batch(shard, began + PACE):
+            began = time.monotonic()
             try:
                 outcomes = self._commit_batch(shard, batch)
             except Unavailable:
@@ -78,11 +83,15 @@ class Commits:
             for ticket, outcome in zip(batch, outcomes, strict=True):
                 ticket.settle(outcome)
 
-    def _next_batch(self, shard: int) -> list[Ticket]:
-        """Wait until there is something to commit; empty once stopped."""
+    def _next_batch(self, shard: int, at: float) -> list[Ticket]:
+        """Wait until there is something to commit, but not before the time ``at``; empty once stopped."""
         with self._wanted[shard]:
-            while not (waiting := self._waiting[shard]) and not self._stopped:
+            while not self._waiting[shard] and not self._stopped:
                 self._wanted[shard].wait()
+        if (pause := at - time.monotonic()) > 0:
+            time.sleep(pause)
+        with self._wanted[shard]:
+            waiting = self._waiting[shard]
             batch, self._waiting[shard] = waiting[: log.MAX_BATCH], waiting[log.MAX_BATCH :]
             return batch
 
