@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from redis.client import PubSub
 from redis.exceptions import RedisError
@@ -96,14 +96,24 @@ class Relay:
         subscription.subscribe(*(keys.channel(shard) for shard in self._bus.shards))
         since = time.monotonic()
         while not self._stopped.is_set():
-            first = subscription.get_message(ignore_subscribe_messages=True, timeout=1.0)
+            first = self._receive(subscription, 1.0)
             if first:
                 drained = [first["data"]]
-                while len(drained) < MOST_DRAINED and (further := subscription.get_message(timeout=0)):
+                while len(drained) < MOST_DRAINED and (further := self._receive(subscription, 0)):
                     drained.append(further["data"])
                 receiver.deliver(drained)
             elif time.monotonic() - max(since, self.proved_at) > PROBE_TIMEOUT:
                 raise ConnectionError(f"no probe came back for {PROBE_TIMEOUT:g} s")
+
+    @staticmethod
+    def _receive(subscription: PubSub, seconds: float) -> Any:
+        """Return a publication that begins to arrive within ``seconds``; None where none does.
+
+        redis-py would take a timeout for the whole of it, and for one that has arrived in part raise an error.
+        """
+        if not subscription.connection.can_read(timeout=seconds):
+            return None
+        return subscription.get_message(ignore_subscribe_messages=True, timeout=PROBE_TIMEOUT)
 
     def _lost(self, receiver: Receiver, error: Exception) -> None:
         self.proved_at = float("-inf")
