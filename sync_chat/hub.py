@@ -120,6 +120,8 @@ class Hub:
         self._metrics.connected()
         if not self._relay.delivering:
             self._signal([Signal(codec.push("notice", notice="degraded"), (connection,))])
+        if self.draining:  # admitted just before, and perhaps not among those whom the drain sends away
+            connection.outbox.close(disconnects.RESTART)
 
     def remove(self, connection: Member, rooms: Sequence[str]) -> None:
         """``connection`` is closed, and with it its membership of ``rooms``."""
