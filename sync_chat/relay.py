@@ -111,8 +111,8 @@ class Relay:
 
         redis-py would take a timeout for the whole of it, and for one that has arrived in part raise an error.
         """
-        connection = subscription.connection
-        if connection is None or not connection.can_read(timeout=seconds):
+        connection: Any = subscription.connection
+        if not connection.can_read(timeout=seconds):
             return None
         return subscription.get_message(ignore_subscribe_messages=True, timeout=PROBE_TIMEOUT)
 
