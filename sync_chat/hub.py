@@ -75,9 +75,7 @@ class Hub:
         self._admissions: dict[tuple[str, Member], Waiting] = {}
         self._stale: set[Member] = set()
         self._lock = threading.Lock()
-        self._flushing = (
-            threading.Lock()
-        )  # guards the order of what a member gets: one flush at a time; taken before _lock
+        self._flushing = threading.Lock()  # guards the order of what a member gets: one flush at a time. Before _lock
         self._parked = threading.Event()
         self._stopped = threading.Event()
 
