@@ -1,7 +1,7 @@
 """The wire, described once: every frame that a client sends or receives on ``GET /ws``.
 
-``web/src/protocol.ts`` is generated from these models. Log entries and pages are *built* by the Lua scripts as JSON text
-and passed on unparsed; the conformance suite holds all that arrives to these models.
+``web/src/protocol.ts`` is generated from these models. Log entries and pages are *built* by the Lua scripts as JSON
+text and passed on unparsed; the conformance suite holds all that arrives to these models.
 """
 
 import re
