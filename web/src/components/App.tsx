@@ -4,7 +4,7 @@ import { sides } from "../state/view";
 import type { Store } from "../store";
 import { Actions, ActionsContext } from "./actions";
 import { Alert } from "./Alert";
-import { Header } from "./Header";
+import { Header, type Panel } from "./Header";
 import { MemberList } from "./MemberList";
 import { NameForm } from "./NameForm";
 import { RoomView } from "./RoomView";
@@ -28,8 +28,6 @@ function useFrames(store: Store): State {
   }, [store]);
   return state;
 }
-
-export type Panel = "rooms" | "members" | null;
 
 export function App({ store }: { store: Store }) {
   const state = useFrames(store);

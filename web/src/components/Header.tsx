@@ -1,10 +1,11 @@
 import type { Room, State } from "../state/types";
 import { sides } from "../state/view";
 import { useActions } from "./actions";
-import type { Panel } from "./App";
 import { Badge } from "./Badge";
 import { ConnectionBanner, ConnectionState } from "./ConnectionState";
 import { Icon } from "./Icon";
+
+export type Panel = "rooms" | "members" | null;
 
 interface Props {
   state: State;
