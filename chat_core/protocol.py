@@ -133,6 +133,8 @@ class Protocol:
         bucket: TokenBucket = getattr(self, budget)
         if wait := bucket.take(now):
             raise Refused("rate_limited", "too many commands", retry_after=wait)
+        if not isinstance(command, Join) and command.room not in self.rooms:
+            raise Refused("not_joined")
         return (yield from handler(self, command))
 
     def _refuse(self, ref: int | None, refused: Refused) -> Flow:
@@ -144,8 +146,6 @@ class Protocol:
     # ---- writing --------------------------------------------------------------------------------
 
     def _commit(self, command: log.Commitment) -> Answer:
-        if command.room not in self.rooms:
-            raise Refused("not_joined")
         if isinstance(command, Post | Edit) and len(command.text) > self._max_text:
             raise Refused("too_long", f"a message has at most {self._max_text} characters")
         outcome = yield Commit(log.write(command, self._author))
@@ -155,14 +155,10 @@ class Protocol:
         raise Refused(cast(RefusalCode, outcome), "a message takes no more kinds of reactions" if full else None)
 
     def _typing(self, command: Typing) -> Answer:
-        if command.room not in self.rooms:
-            raise Refused("not_joined")
         yield PublishTyping(command.room, codec.push("typing", room=command.room, user=self.user))
         return "{}"
 
     def _read(self, command: Read) -> Answer:
-        if command.room not in self.rooms:
-            raise Refused("not_joined")
         result = yield Mark(command.room, Position(epoch=command.epoch, offset=command.offset))
         if result != "ok":
             raise Refused(cast(RefusalCode, result))
@@ -171,8 +167,6 @@ class Protocol:
     # ---- membership -----------------------------------------------------------------------------
 
     def _leave(self, command: Command) -> Answer:
-        if command.room not in self.rooms:
-            raise Refused("not_joined")
         self.rooms.discard(command.room)
         yield Depart(command.room)
         return "{}"

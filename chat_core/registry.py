@@ -142,9 +142,11 @@ class Registry(Generic[C]):
     def _signal(self, data: bytes, now: float) -> Signal[C] | None:
         if data.startswith(b"R"):
             marked = envelope.marked(data)
-            room = self.rooms.get(marked.room)
+            if marked.room not in self.rooms:
+                return None
             payload = codec.push("read", room=marked.room, epoch=marked.epoch, offset=marked.offset)
-            return Signal(payload, _of(room, marked.user)) if room else None
+            members = self.rooms[marked.room].members
+            return Signal(payload, tuple(member for member in members if member.user.id == marked.user))
         if not data.startswith((b"T", b"P")):
             return None  # from a newer version than this
         name, who, body = envelope.addressed(data)
@@ -203,7 +205,3 @@ class Registry(Generic[C]):
 def _whole_presence(room: Room[C]) -> bytes:
     state = room.presence.state()
     return codec.push("presence", room=room.name, count=state.count, members=state.members())
-
-
-def _of(room: Room[C] | None, user: str) -> tuple[C, ...]:
-    return tuple(member for member in room.members if member.user.id == user) if room else ()

@@ -5,6 +5,7 @@ import resource
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from socket import socket
 
 from chat_core.settings import BackendName, Settings, SettingsError, read
@@ -29,7 +30,7 @@ def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> in
     with listener, shared_directory(settings.runtime_dir) as directory:
         # Workers are other processes and read the environment as this one did.
         os.environ["CHAT_RUNTIME_DIR"] = directory
-        serve(read(backend, os.environ), listener)
+        serve(replace(settings, runtime_dir=directory), listener)
     return 0
 
 

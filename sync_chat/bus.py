@@ -12,7 +12,7 @@ from chat_core import envelope, keys, log
 from chat_core.frames import Position
 from chat_core.log import History, Outcome, Page, Unavailable, Write
 from chat_core.metrics import Metrics
-from chat_core.presence import LIFETIME, State, decode, union
+from chat_core.presence import LIFETIME, State, record, union
 from chat_core.settings import Settings
 from sync_chat.commits import Commits
 
@@ -101,7 +101,7 @@ class Bus:
         records = self.run("members", [keys.room_index(shard), keys.room_prefix(shard), room])
         if records is None:
             return None
-        return union([decode(record.partition(b" ")[2]) for record in records[1::2]])
+        return union([record(value).state for value in records[1::2]])
 
     def announce(self, states: dict[str, bytes]) -> None:
         """Tell Redis and the other processes who of this process is in which room; an empty text is nobody."""
