@@ -32,7 +32,7 @@ RESTART: Final = Disconnect(1012, "server restarts, come back")
 SLOW: Final = Disconnect(4000, "slow consumer")
 NO_PONG: Final = Disconnect(4001, "no sign of life")
 SESSION_EXPIRED: Final = Disconnect(4500, "session expired, ask for a new one")
-TOO_MANY_REFUSALS: Final = Disconnect(4501, "too many refused commands in a row")
+TOO_MANY_REFUSALS: Final = Disconnect(4501, "too many refused commands")
 
 TABLE: Final[tuple[Disconnect, ...]] = (
     NORMAL,

@@ -23,6 +23,11 @@ class Block:
         """The offset of the last entry."""
         return self.first + len(self.entries) - 1
 
+    @property
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return sum(map(len, self.entries))
+
 
 def blocks(data: bytes, hosted: Callable[[str], bool]) -> Iterator[Block]:
     """Yield the blocks of an ``L`` envelope whose room is ``hosted`` here."""

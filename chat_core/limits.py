@@ -6,7 +6,9 @@ from typing import Final
 MOST_ROOMS: Final = 100
 """Rooms that one connection may have joined."""
 MOST_REFUSALS: Final = 200
-"""Refused commands in a row after which a connection is closed."""
+"""Refused commands, on top of those that were forgotten, with which a connection is closed."""
+REFUSALS_FORGOTTEN: Final = MOST_REFUSALS / 60
+"""Refused commands that are forgotten per second: who now and then meets a limit is not closed."""
 RESERVED_THREADS: Final = 16
 """Threads that the sync backend keeps for HTTP."""
 

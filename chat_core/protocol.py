@@ -38,7 +38,7 @@ from chat_core.frames import (
     Typing,
     User,
 )
-from chat_core.limits import MOST_REFUSALS, MOST_ROOMS, TokenBucket
+from chat_core.limits import MOST_REFUSALS, MOST_ROOMS, REFUSALS_FORGOTTEN, TokenBucket
 from chat_core.log import Author, Committed, Page, Unavailable
 from chat_core.presence import State, union
 from chat_core.settings import Settings
@@ -75,7 +75,7 @@ class Protocol:
         "_max_frame",
         "_max_text",
         "_moves",
-        "_refusals",
+        "_patience",
         "_signals",
         "_writes",
         "asked",
@@ -91,7 +91,7 @@ class Protocol:
         self._author = Author.of(user, moderator=moderator)
         self._max_frame = settings.max_frame
         self._max_text = settings.max_text
-        self._refusals = 0
+        self._patience: TokenBucket | None = None
         rate = settings.command_rate
         # The names of the buckets are those of the table at the end of this module.
         self._writes = TokenBucket(rate, settings.command_burst)
@@ -114,13 +114,12 @@ class Protocol:
             ref, self.asked = command.ref, command.type
             answer = yield from self._answer(command, now)
         except Malformed as error:
-            yield from self._refuse(error.ref, Refused("malformed", str(error)))
+            yield from self._refuse(error.ref, Refused("malformed", str(error)), now)
         except Refused as refused:
-            yield from self._refuse(ref, refused)
+            yield from self._refuse(ref, refused, now)
         except Unavailable:
-            yield from self._refuse(ref, Refused("unavailable"))
+            yield from self._refuse(ref, Refused("unavailable"), now)
         else:
-            self._refusals = 0
             if answer is not None:
                 yield Send(codec.reply(ref, answer))
 
@@ -137,10 +136,13 @@ class Protocol:
             raise Refused("not_joined")
         return (yield from handler(self, command))
 
-    def _refuse(self, ref: int | None, refused: Refused) -> Flow:
+    def _refuse(self, ref: int | None, refused: Refused, now: float) -> Flow:
         yield Send(codec.refusal(ref, refused.code, refused.message, refused.retry_after), refused.code)
-        self._refusals += 1
-        if self._refusals >= MOST_REFUSALS:
+        if refused.code == "unavailable":  # no fault of the client's
+            return
+        if self._patience is None:  # most connections never need it
+            self._patience = TokenBucket(REFUSALS_FORGOTTEN, MOST_REFUSALS - 1)
+        if self._patience.take(now):
             yield Close(disconnects.TOO_MANY_REFUSALS)
 
     # ---- writing --------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ class Protocol:
         if isinstance(outcome, Committed):
             return outcome.json()
         full = isinstance(command, React) and outcome == "forbidden"
-        raise Refused(cast(RefusalCode, outcome), "a message takes no more kinds of reactions" if full else None)
+        raise Refused(cast(RefusalCode, outcome), "a message takes no more reactions" if full else None)
 
     def _typing(self, command: Typing) -> Answer:
         yield PublishTyping(command.room, codec.push("typing", room=command.room, user=self.user))

@@ -20,6 +20,8 @@ from chat_core.presence import Presence
 TAIL_ENTRIES: Final = 512
 TAIL_BYTES: Final = 128 * 1024
 MOST_HELD: Final = 1000
+"""Blocks that a parked room keeps until it is filled; beyond either bound they are left to the log."""
+HELD_BYTES: Final = 1024 * 1024
 
 C = TypeVar("C", bound=Hashable)
 """A connection, as the shell has it."""
@@ -103,6 +105,7 @@ class Room(Generic[C]):
         self._received = 0
         self._pending: list[bytes] = []
         self._held: list[Block] = []
+        self._held_bytes = 0
         self._held_before = 0
         self._tail = Tail()
 
@@ -185,16 +188,18 @@ class Room(Generic[C]):
         If it was held before the page was even asked for, it is known: the block's, or it would park the room for ever.
         """
         self.parked = False
-        held, self._held = self._held, []
+        held, self._held, self._held_bytes = self._held, [], 0
         for place, block in enumerate(held):
             if place >= self._held_before or block.epoch == self.epoch:
                 self.receive(block)
         self._held_before = len(self._held)
 
     def _hold(self, block: Block) -> None:
-        if len(self._held) < MOST_HELD:
+        size = block.size
+        if len(self._held) < MOST_HELD and self._held_bytes + size <= HELD_BYTES:
             self._held.append(block)
-        # Beyond that they are left to the log: the next block shows a gap again, and the room is filled again.
+            self._held_bytes += size
+        # Else it is left to the log: the next block shows a gap again, and the room is filled again.
 
     # ---- membership -----------------------------------------------------------------------------
 

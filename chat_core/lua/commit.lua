@@ -9,7 +9,7 @@
 -- A command is judged by what the batch has decided so far, kept in tables; nothing is written before the last one
 -- is judged. A room whose keys cannot be read or written answers `unavailable` and takes no other room with it.
 
-local STRIDE, SLACK, MOST_EMOJI, MOST_TRIMMED = 11, 64, 20, 1000
+local STRIDE, SLACK, MOST_EMOJI, MOST_REACTIONS, MOST_TRIMMED = 11, 64, 20, 1000, 1000
 local prefix, channel, fresh, history = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local run = run_id()
 local at_ms, at, generation = now()
@@ -48,9 +48,10 @@ end
 
 -- Returns the reactions with `user` added to or taken off `emoji`; nil where that changes nothing.
 local function reacted(lines, emoji, user, on)
-  local kept, found, count = {}, false, 0
+  local kept, found, count, total = {}, false, 0, 0
   for known, users in string.gmatch(lines or '', '([^\t\n]+)\t([^\n]+)') do
     count = count + 1
+    total = total + 1 + select(2, string.gsub(users, ',', ','))
     if known == emoji then
       found = true
       local others = string.gsub(',' .. users .. ',', ',' .. string.gsub(user, '%-', '%%-') .. ',', ',')
@@ -62,7 +63,7 @@ local function reacted(lines, emoji, user, on)
     if users ~= '' then kept[#kept + 1] = known .. '\t' .. users end
   end
   if not found and not on then return nil end
-  if not found and count >= MOST_EMOJI then return nil, 'forbidden' end
+  if on and total >= MOST_REACTIONS or not found and count >= MOST_EMOJI then return nil, 'forbidden' end
   if not found then kept[#kept + 1] = emoji .. '\t' .. user end
   return table.concat(kept, '\n')
 end

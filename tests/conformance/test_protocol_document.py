@@ -78,4 +78,6 @@ def test_operations_are_those_of_the_interface() -> None:
 def test_limits_are_those_of_the_code() -> None:
     rows = dict(_table("Limits"))
     assert rows["rooms joined"].startswith(f"{limits.MOST_ROOMS} ")
-    assert rows["refusals in a row"].startswith(f"{limits.MOST_REFUSALS};")
+    assert rows["refusals, unavailable not counted"].startswith(
+        f"{limits.MOST_REFUSALS} at once, {limits.MOST_REFUSALS} "
+    )

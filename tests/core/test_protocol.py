@@ -350,15 +350,32 @@ def test_every_budget_ends() -> None:
         assert "rate_limited" in codes
 
 
-def test_two_hundred_refusals_in_a_row_close_and_one_success_begins_anew() -> None:
+def test_two_hundred_refusals_close_whatever_succeeds_between_them() -> None:
     shell = Shell().joined()
-    for _ in range(MOST_REFUSALS - 1):
-        assert Close not in shell.ask(room="other").kinds
-    shell.ask()
-    for _ in range(MOST_REFUSALS - 1):
-        assert Close not in shell.send("nonsense").kinds
+    for number in range(MOST_REFUSALS - 1):
+        refused = shell.ask(room="other") if number % 2 else shell.send("nonsense")
+        assert Close not in refused.kinds
+        assert shell.ask().code is None
     assert shell.ask(room="other").effects[-1] == Close(disconnects.TOO_MANY_REFUSALS)
     assert shell.kinds == [Send, Close]
+
+
+@pytest.mark.parametrize(("rate", "closed"), [(20.0, False), (22.0, False), (25.0, True), (100.0, True)])
+def test_flooder_is_closed_although_some_of_it_is_let_through(rate: float, closed: bool) -> None:
+    """At 20 commands a second, three refusals a second are forgiven for ever, more are not."""
+    shell = Shell(Settings("async", "unix:///nowhere")).joined()
+    kinds: list[type] = []
+    while shell.now < 600 and Close not in kinds:
+        shell.now += 1 / rate
+        kinds = shell.ask().kinds
+    assert (Close in kinds) is closed
+
+
+def test_outage_of_the_log_is_not_held_against_the_client() -> None:
+    shell = Shell().joined()
+    for _ in range(2 * MOST_REFUSALS):
+        assert shell.ask(fail_at=0).code == "unavailable"
+        assert Close not in shell.kinds
 
 
 def test_frame_with_more_bytes_than_the_limit_closes() -> None:

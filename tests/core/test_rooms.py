@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chat_core.envelope import Block
 from chat_core.frames import User
-from chat_core.rooms import MOST_HELD, TAIL_BYTES, TAIL_ENTRIES, Admission, Room, Tail
+from chat_core.rooms import HELD_BYTES, MOST_HELD, TAIL_BYTES, TAIL_ENTRIES, Admission, Room, Tail
 from tests.core.world import ROOM, Client, World, at, block, entries, entry, epoch, page
 
 ANN = User(id="ann", name="Ann")
@@ -324,6 +324,21 @@ def test_blocks_held_past_the_bound_are_left_to_the_log() -> None:
     assert parked(room)
     room.fill(page(at(MOST_HELD + 10), entries(MOST_HELD + 2, MOST_HELD + 10)))
     assert taken(room) == entries(MOST_HELD + 2, MOST_HELD + 10)
+
+
+def test_blocks_held_past_the_bound_of_bytes_are_left_to_the_log() -> None:
+    room = room_with("bob", top=0)
+    large = [Block(ROOM, A, offset, 1.0, [b"x" * (HELD_BYTES // 3)]) for offset in range(2, 7)]
+    for one in large:
+        room.receive(one)
+    assert sum(one.size for one in room._held) <= HELD_BYTES
+    room.fill(page(at(1), entries(1, 1)))
+    assert len(taken(room)) == 4, "the three that fit, and the one that was read"
+    room.receive(block(7))
+    assert parked(room)
+    room.fill(page(at(7), [*large[3].entries, *large[4].entries, *entries(7, 7)]))
+    assert len(taken(room)) == 3
+    assert not parked(room)
 
 
 def test_loss_of_the_last_block_is_found_by_the_probe() -> None:

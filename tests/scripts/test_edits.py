@@ -156,6 +156,18 @@ def test_message_takes_twenty_kinds_of_reactions(store: Store) -> None:
     assert list(store.messages()[0]["reactions"]) == [*emoji[:5], *emoji[6:]]
 
 
+def test_message_takes_a_thousand_reactions(store: Store) -> None:
+    here = store.posted()
+    users = [BOB.model_copy(update={"id": f"u{number}"}) for number in range(1001)]
+    for start in range(0, 1000, 200):
+        store.commit(*(store.react(here, by=user) for user in users[start : start + 200]))
+    refused = store.commit(store.react(here, by=users[1000]), store.react(here, "❤️", by=users[0]))
+    assert refused == ["forbidden", "forbidden"]
+    assert len(store.messages()[0]["reactions"]["👍"]) == 1000
+    place(*store.commit(store.react(here, on=False, by=users[7])))
+    place(*store.commit(store.react(here, "❤️", by=users[0])))
+
+
 def test_every_order_of_edit_deletion_and_reaction_leaves_a_state_that_agrees_with_the_log(store: Store) -> None:
     for number, order in enumerate(itertools.permutations(("edit", "delete", "react", "off"))):
         here = store.posted(str(number))

@@ -17,7 +17,7 @@ export const DISCONNECTS: Readonly<Record<number, { reason: string; reconnectabl
   4000: { reason: "slow consumer", reconnectable: true },
   4001: { reason: "no sign of life", reconnectable: true },
   4500: { reason: "session expired, ask for a new one", reconnectable: false },
-  4501: { reason: "too many refused commands in a row", reconnectable: false },
+  4501: { reason: "too many refused commands", reconnectable: false },
 };
 
 /** A place in a room's log. An offset means nothing without its epoch. */

@@ -51,7 +51,7 @@ describe("coming back", () => {
 
   test("a code above 4500 ends it, with the reason, until the person says so", () => {
     const world = live(3).close(4501);
-    expect(world.state.connection).toMatchObject({ status: "ended", reason: "too many refused commands in a row" });
+    expect(world.state.connection).toMatchObject({ status: "ended", reason: "too many refused commands" });
     expect(world.wakeAt).toBeNull();
     world.on({ type: "reconnected", at: world.now });
     expect(world.state.connection.status).toBe("connecting");
