@@ -57,7 +57,7 @@ class ChatRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        operation = api.OPERATIONS[self.name]
+        operation = (api.OPERATIONS | api.DIAGNOSTICS)[self.name]
 
         async def admit(request: Request) -> Response:
             request = ChatRequest(request.scope, request.receive)
@@ -133,17 +133,17 @@ def _build_rest(runtime: Runtime) -> FastAPI:
     )
     rest.state.runtime = runtime
     rest.state.budgets = Budgets(runtime.settings)
-    _add_operations(rest)
+    _add_operations(rest, runtime.settings)
     _add_pages(rest)
     for error, handler in _HANDLERS.items():
         rest.add_exception_handler(error, handler)
     return rest
 
 
-def _add_operations(rest: FastAPI) -> None:
+def _add_operations(rest: FastAPI, settings: Settings) -> None:
     """Register the handler of each documented operation, and the document of them."""
     router = APIRouter(route_class=ChatRoute)
-    for name, operation in api.OPERATIONS.items():
+    for name, operation in api.operations(settings).items():
         (status, model), *others = operation.answers.items()
         router.add_api_route(
             operation.path,

@@ -13,7 +13,7 @@ from fastapi import Path, Query, Request, Response
 from async_chat.runtime import Runtime
 from chat_core import admission, answers, metrics
 from chat_core.admission import Budgets
-from chat_core.api import HistoryQuery, NewMessage, NewSession, RoomPath
+from chat_core.api import Duration, HistoryQuery, NewMessage, NewSession, RoomPath
 from chat_core.problems import Answer
 from chat_core.sessions import Session
 from launch.workers import proof_ages
@@ -106,3 +106,19 @@ def read_readiness(request: Request) -> Response:
 
 def read_metrics(request: Request) -> Response:
     return respond(Answer(200, running(request).metrics.render(), metrics.CONTENT_TYPE))
+
+
+# These two do on purpose what the docstring forbids.
+
+
+async def block(body: Duration) -> Response:
+    began = time.monotonic()
+    time.sleep(body.seconds)  # noqa: ASYNC251 - to stop the loop is what it is for
+    return respond(answers.lasted(time.monotonic() - began))
+
+
+async def burn(body: Duration) -> Response:
+    began = time.monotonic()
+    while time.monotonic() - began < body.seconds:
+        pass
+    return respond(answers.lasted(time.monotonic() - began))

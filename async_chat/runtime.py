@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from async_chat.bus import Bus
 from async_chat.hub import Hub
+from async_chat.pulse import Pulse
 from async_chat.relay import Relay
 from chat_core.metrics import Metrics
 from chat_core.settings import Settings
@@ -25,6 +26,7 @@ class Runtime:
     bus: Bus
     relay: Relay
     hub: Hub
+    pulse: Pulse
 
     @classmethod
     def assemble(cls, settings: Settings) -> Self:
@@ -32,12 +34,14 @@ class Runtime:
         metrics = Metrics()
         bus = Bus(settings, metrics, process=secrets.token_hex(6))
         relay = Relay(bus, settings, metrics)
-        return cls(settings, metrics, bus, relay, Hub(bus, relay, settings, metrics))
+        hub = Hub(bus, relay, settings, metrics)
+        return cls(settings, metrics, bus, relay, hub, Pulse(bus.process, settings, metrics))
 
     def start(self) -> None:
         """Begin to work: to be called in the process, and the event loop, that serves."""
         self.hub.start()
         self.relay.start(self.hub)
+        self.pulse.start()
 
     async def drain(self) -> None:
         """Send everybody away, and wait until they are gone or the time for it is over."""
@@ -52,3 +56,4 @@ class Runtime:
         await self.relay.stop()
         await self.hub.stop()
         await self.bus.stop()
+        await self.pulse.stop()

@@ -11,7 +11,7 @@ from chat_core import sessions
 from chat_core.limits import RESERVED_THREADS, TokenBucket
 from chat_core.problems import Refused
 from chat_core.sessions import InvalidSession, Session
-from chat_core.settings import MONITOR_PORT, Settings
+from chat_core.settings import Settings
 
 PROOF_LIFETIME: Final = 5.0
 """Seconds for which a probe that came back proves that delivery works."""
@@ -138,7 +138,7 @@ class Budgets:
 
 def _sibling_ports(settings: Settings) -> set[int]:
     """The ports of the request's own host whose pages are ours."""
-    ports = {MONITOR_PORT} if settings.on_loopback else set()
+    ports = {settings.monitor_port} if settings.on_loopback else set()
     if settings.twin.startswith(":") and settings.twin[1:].isdecimal():
         ports.add(int(settings.twin[1:]))
     return ports

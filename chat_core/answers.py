@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from chat_core import log, sessions
-from chat_core.api import VERSION, About, CurrentSession, Health, IssuedSession, NewMessage, Room, Rooms, Twin
+from chat_core.api import VERSION, About, CurrentSession, Health, IssuedSession, Lasted, NewMessage, Room, Rooms, Twin
 from chat_core.codec import array, dump
 from chat_core.frames import Post
 from chat_core.log import Author, Committed, History, Outcome, Write
@@ -102,6 +102,11 @@ def about(settings: Settings) -> Answer:
 def readiness(reason: str | None) -> Answer:
     """Return the answer that delivery works, or the ``reason`` why not."""
     return problem("not_ready", reason) if reason else _json(200, Health(status="ready"))
+
+
+def lasted(seconds: float) -> Answer:
+    """Return the answer that says how long a diagnosis took."""
+    return _json(200, Lasted(seconds=round(seconds, 6)))
 
 
 HEALTHY: Final = Answer(200, b'{"status":"alive"}', JSON)

@@ -26,9 +26,11 @@ from chat_core.frames import (
     User,
 )
 from chat_core.problems import Answer, problem, status
-from chat_core.settings import BackendName
+from chat_core.settings import BackendName, Settings
 
 VERSION: Final = "0.1.0"
+MAX_DIAGNOSIS: Final = 10
+"""Seconds that one diagnosis may take."""
 
 # ---- what is taken and given ----------------------------------------------------------------------------------------
 
@@ -126,6 +128,18 @@ class About(Document):
     label: str
     twin: Twin | None
     version: str
+
+
+class Duration(Document):
+    """How long something is to take."""
+
+    seconds: float = Field(ge=0, le=MAX_DIAGNOSIS)
+
+
+class Lasted(Document):
+    """How long it took."""
+
+    seconds: float
 
 
 class Health(Document):
@@ -232,6 +246,38 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "read_metrics": Operation("GET", "/metrics", "service", "Counters, for Prometheus", {200: None}),
 }
 """Every documented operation by its name, which is its operation id and the name of its handler in both backends."""
+
+DIAGNOSTICS: Final[dict[str, Operation]] = {
+    "block": Operation(
+        "POST",
+        "/api/diagnostics/block",
+        "diagnostics",
+        "Block in the handler",
+        {200: Lasted},
+        ("invalid",),
+        write=True,
+        body=True,
+        description="Sleeps where the handler runs, as a careless call to a slow service does.",
+    ),
+    "burn": Operation(
+        "POST",
+        "/api/diagnostics/burn",
+        "diagnostics",
+        "Compute in the handler",
+        {200: Lasted},
+        ("invalid",),
+        write=True,
+        body=True,
+        description="Keeps the processor busy where the handler runs, and lets go of nothing.",
+    ),
+}
+"""What a backend offers besides where CHAT_DIAGNOSTICS is 1: handlers that do what none should, to see what follows."""
+
+
+def operations(settings: Settings) -> dict[str, Operation]:
+    """Return what a backend with these settings offers."""
+    return OPERATIONS | DIAGNOSTICS if settings.diagnostics else OPERATIONS
+
 
 PAGES: Final = {"/": "index.html", "/docs": "docs/swagger.html", "/redoc": "docs/redoc.html"}
 """Addresses of pages, and the files of the built client that they are."""

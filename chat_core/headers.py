@@ -3,7 +3,7 @@
 from typing import Final
 
 from chat_core.admission import Head, origin_allowed
-from chat_core.settings import MONITOR_PORT, Settings
+from chat_core.settings import Settings
 
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; "
@@ -35,7 +35,8 @@ def common(settings: Settings, head: Head, path: str, status: int) -> list[tuple
 
 def _policy(settings: Settings) -> str:
     """On loopback the monitor shows both clients side by side, in frames."""
-    monitors = f" http://127.0.0.1:{MONITOR_PORT} http://localhost:{MONITOR_PORT}" if settings.on_loopback else ""
+    port = settings.monitor_port
+    monitors = f" http://127.0.0.1:{port} http://localhost:{port}" if settings.on_loopback else ""
     return f"{_POLICY} frame-ancestors 'self'{monitors}"
 
 

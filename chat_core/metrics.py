@@ -16,6 +16,9 @@ from chat_core.disconnects import SLOW, TABLE, Disconnect
 from chat_core.frames import RefusalCode
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+BEAT: Final = 0.05
+"""Seconds between two looks at how late the scheduler is, on average."""
+_MOST_BEATS: Final = 1200
 COMMANDS: Final = ("join", "leave", "post", "edit", "delete", "react", "typing", "read", "malformed")
 HANDSHAKES: Final = ("accepted", "unauthorized", "origin_refused", "full", "draining", "not_found", "bad_handshake")
 """How a handshake ends: accepted, or with one of ``problems``. uvicorn answers bad handshakes itself, uncounted."""
@@ -52,6 +55,9 @@ class Metrics:
         self.resets = self._counter("resets", "members told that what they missed cannot be had")
         self.probe_age = self._gauge("probe_age_seconds", "age of the last probe that came back", "livemax")
         self.threads = self._gauge("threads", "threads of the process", "livesum")
+        self.scheduler_lag = self._histogram(
+            "scheduler_lag_seconds", "how late something that is due gets to run", _LAG
+        )
         self._touch(self.handshakes, HANDSHAKES)
         self._commands = {name: self.commands.labels(name) for name in COMMANDS}
         self._touch(self.refusals, get_args(RefusalCode))
@@ -97,6 +103,15 @@ class Metrics:
         self.outbox_bytes.set(queued)
         self.probe_age.set(probe_age)
         self.threads.set(threads)
+
+    def woke(self, late: float) -> None:
+        """A sleep ended ``late`` seconds after it was due.
+
+        The beats that it kept from being taken count as well: each would have been late by what was then left. So a
+        second of standstill weighs a second, and the quantiles are those of something due at any moment.
+        """
+        for beat in range(min(_MOST_BEATS, int(late / BEAT) + 1)):
+            self.scheduler_lag.observe(max(0.0, late - beat * BEAT))
 
     def render(self) -> bytes:
         """Return the values in the text format of Prometheus: those of all workers where they share a directory."""

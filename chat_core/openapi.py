@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from chat_core import problems, sessions
-from chat_core.api import OPERATIONS, VERSION, Operation
+from chat_core.api import DIAGNOSTICS, OPERATIONS, VERSION, Operation
 from chat_core.frames import Json
 from chat_core.problems import PROBLEMS
 
@@ -80,7 +80,7 @@ def complete(document: Json) -> Json:
         components["schemas"][name]["examples"] = [example]
     for methods in document["paths"].values():
         for described in methods.values():
-            _complete_operation(described, OPERATIONS[described["operationId"]])
+            _complete_operation(described, (OPERATIONS | DIAGNOSTICS)[described["operationId"]])
     return document
 
 

@@ -32,6 +32,8 @@ class Settings:
     prepared_frames: bool = True
     shards: int = 1
     stats_socket: str = ""
+    diagnostics: bool = False
+    monitor_port: int = MONITOR_PORT
     runtime_dir: str = ""
     max_connections: int = 0
     max_connections_per_user: int = 0
@@ -74,6 +76,8 @@ def read(backend: BackendName, environment: Mapping[str, str]) -> Settings:
         prepared_frames=source.choice("CHAT_PREPARED_FRAMES", ("1", "0")) == "1",
         shards=source.integer("CHAT_SHARDS", 1, 1, 1024),
         stats_socket=source.text("CHAT_STATS_SOCKET", ""),
+        monitor_port=source.integer("CHAT_MONITOR_PORT", MONITOR_PORT, 1, 65535),
+        diagnostics=source.choice("CHAT_DIAGNOSTICS", ("0", "1")) == "1",
         runtime_dir=source.text("CHAT_RUNTIME_DIR", ""),
         max_connections=source.integer("CHAT_MAX_CONNECTIONS", 0, 0, 10_000_000),
         max_connections_per_user=source.integer("CHAT_MAX_CONNECTIONS_PER_USER", 0, 0, 10_000_000),

@@ -22,7 +22,7 @@ from chat_core import admission, answers, api, headers, openapi, problems
 from chat_core.admission import Budgets
 from chat_core.log import Unavailable
 from chat_core.problems import Answer, Refused
-from chat_core.settings import read
+from chat_core.settings import Settings, read
 from launch import memory
 from sync_chat import routes
 from sync_chat.runtime import Runtime
@@ -70,7 +70,7 @@ class Application(OpenAPI):
         self.extensions.update(runtime=runtime, budgets=Budgets(runtime.settings))
         self.before_request(_admit)
         self.after_request(_shape)
-        _add_operations(self)
+        _add_operations(self, runtime.settings)
         _add_pages(self)
         mount(self, runtime)
         for error, handler in _HANDLERS.items():
@@ -101,7 +101,7 @@ def _admit() -> None:
     """Let a request in before flask-openapi3 looks at it."""
     if request.url_rule is not None and request.url_rule.websocket:
         _check_handshake()
-    operation = api.OPERATIONS.get(request.endpoint or "")
+    operation = (api.OPERATIONS | api.DIAGNOSTICS).get(request.endpoint or "")
     if operation is None:
         return
     settings, head = routes.running().settings, routes.head()
@@ -127,9 +127,9 @@ def _shape(response: Response) -> Response:
     return response
 
 
-def _add_operations(app: Application) -> None:
+def _add_operations(app: Application, settings: Settings) -> None:
     """Register the handler of each documented operation, and the document of them."""
-    for name, operation in api.OPERATIONS.items():
+    for name, operation in api.operations(settings).items():
         register = getattr(app, operation.method.lower())(
             operation.path.replace("{", "<").replace("}", ">"),
             operation_id=name,

@@ -12,7 +12,7 @@ from flask import Response, current_app, g, request
 
 from chat_core import admission, answers, metrics
 from chat_core.admission import Budgets
-from chat_core.api import HistoryQuery, NewMessage, NewSession, RoomPath
+from chat_core.api import Duration, HistoryQuery, NewMessage, NewSession, RoomPath
 from chat_core.problems import Answer
 from chat_core.sessions import Session
 from launch.workers import proof_ages
@@ -106,3 +106,16 @@ def read_readiness() -> Response:
 
 def read_metrics() -> Response:
     return respond(Answer(200, running().metrics.render(), metrics.CONTENT_TYPE))
+
+
+def block(body: Duration) -> Response:
+    began = time.monotonic()
+    time.sleep(body.seconds)
+    return respond(answers.lasted(time.monotonic() - began))
+
+
+def burn(body: Duration) -> Response:
+    began = time.monotonic()
+    while time.monotonic() - began < body.seconds:
+        pass
+    return respond(answers.lasted(time.monotonic() - began))

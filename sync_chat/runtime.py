@@ -9,6 +9,7 @@ from chat_core.metrics import Metrics
 from chat_core.settings import Settings
 from sync_chat.bus import Bus
 from sync_chat.hub import Hub
+from sync_chat.pulse import Pulse
 from sync_chat.relay import Relay
 
 CLOSE_SECONDS: Final = 3.0
@@ -24,6 +25,7 @@ class Runtime:
     bus: Bus
     relay: Relay
     hub: Hub
+    pulse: Pulse
 
     @classmethod
     def assemble(cls, settings: Settings) -> Self:
@@ -31,12 +33,14 @@ class Runtime:
         metrics = Metrics()
         bus = Bus(settings, metrics, process=secrets.token_hex(6))
         relay = Relay(bus, settings, metrics)
-        return cls(settings, metrics, bus, relay, Hub(bus, relay, settings, metrics))
+        hub = Hub(bus, relay, settings, metrics)
+        return cls(settings, metrics, bus, relay, hub, Pulse(bus.process, settings, metrics))
 
     def start(self) -> None:
         """Begin to work: to be called in the process that serves, after the fork."""
         self.hub.start()
         self.relay.start(self.hub)
+        self.pulse.start()
 
     def drain(self) -> None:
         """Send everybody away, and wait until they are gone or the time for it is over."""
@@ -51,3 +55,4 @@ class Runtime:
         self.relay.stop()
         self.hub.stop()
         self.bus.stop()
+        self.pulse.stop()

@@ -168,11 +168,13 @@ def test_answers_have_the_documented_form() -> None:
         frames.Members: answers.members(State(1, {"a": "Ada"})),
         api.About: answers.about(SETTINGS),
         api.Health: answers.readiness(None),
+        api.Lasted: answers.lasted(0.25),
     }
     for model, answer in made.items():
         model.model_validate_json(answer.body)
     api.Health.model_validate_json(answers.HEALTHY.body)
-    documented = {model for operation in OPERATIONS.values() for model in operation.answers.values()}
+    every = OPERATIONS | api.DIAGNOSTICS
+    documented = {model for operation in every.values() for model in operation.answers.values()}
     assert documented - {None} == set(made)
 
 
@@ -217,3 +219,6 @@ def test_the_monitor_may_frame_our_pages_on_this_machine_only() -> None:
     ]
     assert policies[0].endswith("frame-ancestors 'self' http://127.0.0.1:8000 http://localhost:8000")
     assert policies[1].endswith("frame-ancestors 'self'")
+    moved = Settings("async", "redis://localhost", monitor_port=9000)
+    policy = dict(common(moved, Head(), "/", 200))["Content-Security-Policy"]
+    assert policy.endswith("frame-ancestors 'self' http://127.0.0.1:9000 http://localhost:9000")
