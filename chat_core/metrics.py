@@ -16,9 +16,9 @@ from chat_core.disconnects import SLOW, TABLE, Disconnect
 from chat_core.frames import RefusalCode
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
-BEAT: Final = 0.05
+BEAT: Final = 0.1
 """Seconds between two looks at how late the scheduler is, on average."""
-_MOST_BEATS: Final = 1200
+_MOST_BEATS: Final = 600
 COMMANDS: Final = ("join", "leave", "post", "edit", "delete", "react", "typing", "read", "malformed")
 HANDSHAKES: Final = ("accepted", "unauthorized", "origin_refused", "full", "draining", "not_found", "bad_handshake")
 """How a handshake ends: accepted, or with one of ``problems``. uvicorn answers bad handshakes itself, uncounted."""
