@@ -19,6 +19,7 @@ from async_chat.outbox import Outbox
 from async_chat.relay import Relay
 from chat_core import codec, disconnects
 from chat_core.admission import capacity
+from chat_core.limits import TokenBucket
 from chat_core.log import Page, Unavailable
 from chat_core.metrics import Metrics
 from chat_core.registry import Participant, Registry, Signal
@@ -61,9 +62,11 @@ class Hub:
         self._bus = bus
         self._relay = relay
         self._settings = settings
-        self._capacity = capacity(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        most = capacity(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._limits = most, settings.max_connections_per_user
         self._metrics = metrics
-        self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval))
+        arrivals = TokenBucket(settings.connection_rate, settings.connection_burst)
+        self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval), arrivals)
         self._admissions: dict[tuple[str, Member], asyncio.Future[bool]] = {}
         self._stale: set[Member] = set()
         self._flushing = asyncio.Lock()  # guards the order of what a member gets: one flush at a time
@@ -87,13 +90,13 @@ class Hub:
 
     # ---- connections and membership -------------------------------------------------------------
 
-    def full(self, user: str) -> bool:
-        """Return whether one more connection of the user with that id is over a limit."""
-        return self._registry.full(user, self._capacity, self._settings.max_connections_per_user)
+    def check_seat(self, user: str) -> None:
+        """Raise Refused (503) where one more connection of the user with that id is over a limit."""
+        self._registry.check_seat(user, *self._limits, time.monotonic())
 
-    def take_seat(self, user: str) -> bool:
-        """Keep a place for a connection of that user that is about to open; False where that would be over a limit."""
-        return self._registry.take_seat(user, self._capacity, self._settings.max_connections_per_user)
+    def take_seat(self, user: str) -> None:
+        """Keep a place for a connection of that user that is about to open; raise Refused (503) as above."""
+        self._registry.take_seat(user, *self._limits, time.monotonic())
 
     def leave_seat(self, user: str) -> None:
         """The connection of that user did not come to be."""

@@ -60,7 +60,7 @@ async def create_session(request: Request, body: NewSession) -> Response:
 
 async def read_session(request: Request) -> Response:
     hub = running(request).hub
-    admission.check_room(speaker(request), draining=hub.draining, full=hub.full)
+    admission.check_room(speaker(request), draining=hub.draining, check_seat=hub.check_seat)
     return respond(answers.current_session(speaker(request)))
 
 

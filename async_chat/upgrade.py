@@ -28,7 +28,7 @@ def endpoint(runtime: Runtime) -> Endpoint:
         try:
             session = _admit(scope["path"], head, runtime)
         except Refused as refused:
-            runtime.metrics.handshakes.labels(refused.slug).inc()
+            runtime.metrics.handshakes.labels(refused.outcome).inc()
             common = headers.common(runtime.settings, head, scope["path"], refused.answer.status)
             await _deny(refused.answer, common, send)
             return

@@ -74,24 +74,23 @@ def check_origin(head: Head, settings: Settings) -> None:
         raise Refused("origin_refused")
 
 
-def upgrade(head: Head, settings: Settings, *, draining: bool, take_seat: Callable[[str], bool]) -> Session:
+def upgrade(head: Head, settings: Settings, *, draining: bool, take_seat: Callable[[str], None]) -> Session:
     """Return the session of one who may open a connection; raise Refused (403, 401 or 503).
 
-    ``take_seat`` keeps a place for a connection of the user with that id, and is False where that is over a limit. Two
-    handshakes at once must not both get the last one, so it is kept before the upgrade.
+    ``take_seat`` keeps a place for a connection of the user with that id, and raises Refused where that is over a
+    limit. Two handshakes at once must not both get the last one, so it is kept before the upgrade.
     """
     check_origin(head, settings)
     session = identify(head, settings)
-    check_room(session, draining=draining, full=lambda user: not take_seat(user))
+    check_room(session, draining=draining, check_seat=take_seat)
     return session
 
 
-def check_room(session: Session, *, draining: bool, full: Callable[[str], bool]) -> None:
+def check_room(session: Session, *, draining: bool, check_seat: Callable[[str], None]) -> None:
     """Raise Refused (503) where one who has a session may not connect at present."""
     if draining:
         raise Refused("draining")
-    if full(session.user.id):
-        raise Refused("full")
+    check_seat(session.user.id)
 
 
 def capacity(settings: Settings, descriptors: int) -> int:

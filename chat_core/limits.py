@@ -24,13 +24,17 @@ class TokenBucket:
 
     def take(self, now: float) -> float:
         """Take one token. Return 0, or the seconds until there is one and take none."""
+        wait = self.wait(now)
+        if self.rate and not wait:
+            self._tokens -= 1
+        return wait
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until there is a token; 0 where there is one."""
         if not self.rate:
             return 0.0
         if self._tokens < 0:
             self._tokens, self._at = self.burst, now
         self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
         self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self.rate
+        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self.rate

@@ -20,8 +20,20 @@ BEAT: Final = 0.1
 """Seconds between two looks at how late the scheduler is, on average."""
 _MOST_BEATS: Final = 600
 COMMANDS: Final = ("join", "leave", "post", "edit", "delete", "react", "typing", "read", "malformed")
-HANDSHAKES: Final = ("accepted", "unauthorized", "origin_refused", "full", "draining", "not_found", "bad_handshake")
-"""How a handshake ends: accepted, or with one of ``problems``. uvicorn answers bad handshakes itself, uncounted."""
+HANDSHAKES: Final = (
+    "accepted",
+    "unauthorized",
+    "origin_refused",
+    "full",
+    "too_fast",
+    "draining",
+    "not_found",
+    "bad_handshake",
+)
+"""How a handshake ends: accepted, or with one of ``problems`` (``too_fast`` is told as ``full``).
+
+uvicorn answers bad handshakes itself, uncounted.
+"""
 
 _LAG: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)

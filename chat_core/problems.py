@@ -95,11 +95,13 @@ PROBLEMS: Final[dict[str, Kind]] = {
 
 
 class Refused(Exception):
-    """Ends a request with a problem; ``answer`` is the whole of it."""
+    """Ends a request with a problem; ``answer`` is the whole of it, ``outcome`` its name in metrics."""
 
-    def __init__(self, slug: str, detail: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, slug: str, detail: str | None = None, retry_after: float | None = None, outcome: str | None = None
+    ) -> None:
         super().__init__(slug)
-        self.slug = slug
+        self.outcome = outcome or slug
         self.answer = problem(slug, detail, retry_after)
 
 

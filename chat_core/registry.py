@@ -9,8 +9,10 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from chat_core import codec, envelope, presence
 from chat_core.frames import User
+from chat_core.limits import TokenBucket
 from chat_core.liveness import Wheel
 from chat_core.log import Page
+from chat_core.problems import Refused
 from chat_core.rooms import Admission, Room
 
 REFRESH_TICKS: Final = int(presence.REFRESH)
@@ -55,12 +57,16 @@ class Tick(Generic[C]):
 
 
 class Registry(Generic[C]):
-    """See the module. ``process`` is this process's name on the bus; ``turn`` the ticks of a round of ``due``."""
+    """See the module. ``process`` is this process's name on the bus; ``turn`` the ticks of a round of ``due``.
 
-    def __init__(self, process: str, turn: int) -> None:
+    ``arrivals`` is how fast connections may come.
+    """
+
+    def __init__(self, process: str, turn: int, arrivals: TokenBucket) -> None:
         self.rooms: dict[str, Room[C]] = {}
         self.connections: Wheel[C] = Wheel(turn)
         self._process = process
+        self._arrivals = arrivals
         self.seats = 0
         """Connections that are open or about to be."""
         self._users: dict[str, int] = {}
@@ -68,17 +74,19 @@ class Registry(Generic[C]):
 
     # ---- connections ----------------------------------------------------------------------------
 
-    def full(self, user: str, most: int, most_per_user: int) -> bool:
-        """Return whether one more connection of the user with that id is over a limit; 0 per user is no limit."""
-        return self.seats >= most or 0 < most_per_user <= self._users.get(user, 0)
+    def check_seat(self, user: str, most: int, most_per_user: int, now: float) -> None:
+        """Raise Refused (503) where one more connection of that user is over a limit; 0 per user is no limit."""
+        if self.seats >= most or 0 < most_per_user <= self._users.get(user, 0):
+            raise Refused("full")
+        if wait := self._arrivals.wait(now):
+            raise Refused("full", "too many connections are being opened at once", wait, outcome="too_fast")
 
-    def take_seat(self, user: str, most: int, most_per_user: int) -> bool:
-        """Keep a place for a connection that is about to open; False where that would be over a limit."""
-        if self.full(user, most, most_per_user):
-            return False
+    def take_seat(self, user: str, most: int, most_per_user: int, now: float) -> None:
+        """Keep a place for a connection that is about to open; raise Refused as above."""
+        self.check_seat(user, most, most_per_user, now)
+        self._arrivals.take(now)
         self.seats += 1
         self._users[user] = self._users.get(user, 0) + 1
-        return True
 
     def leave_seat(self, user: str) -> None:
         """A connection closed, or did not come to be."""

@@ -99,6 +99,7 @@ def limits_off(connections: int) -> dict[str, str]:
         "CHAT_THREADS": str(connections + SPARE_THREADS),
         "CHAT_MAX_CONNECTIONS": "0",
         "CHAT_MAX_CONNECTIONS_PER_USER": "0",
+        "CHAT_CONNECTION_RATE": "0",
         "CHAT_DRAIN_SECONDS": "0",
     }
 

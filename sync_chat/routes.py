@@ -59,7 +59,7 @@ def create_session(body: NewSession) -> Response:
 
 def read_session() -> Response:
     hub = running().hub
-    admission.check_room(speaker(), draining=hub.draining, full=hub.full)
+    admission.check_room(speaker(), draining=hub.draining, check_seat=hub.check_seat)
     return respond(answers.current_session(speaker()))
 
 

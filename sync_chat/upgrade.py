@@ -35,7 +35,7 @@ def mount(app: Flask, runtime: Runtime) -> None:
         try:
             g.session = _admit(runtime)
         except Refused as refused:
-            runtime.metrics.handshakes.labels(refused.slug).inc()
+            runtime.metrics.handshakes.labels(refused.outcome).inc()
             raise
         g.seat = g.session.user.id
         g.outbox = Outbox(request.environ, runtime.settings.outbox_hard)

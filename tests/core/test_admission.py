@@ -80,9 +80,11 @@ def test_the_token_is_in_the_authorization_header_or_else_in_the_cookie(head: He
 
 
 def enter(head: Head, *, draining: bool = False, full: bool = False) -> Session:
-    return admission.upgrade(
-        head, LOCAL, draining=draining, take_seat=lambda user: not (full and user == ISSUED.user.id)
-    )
+    def take_seat(user: str) -> None:
+        if full and user == ISSUED.user.id:
+            raise Refused("full")
+
+    return admission.upgrade(head, LOCAL, draining=draining, take_seat=take_seat)
 
 
 def test_a_connection_needs_our_page_a_session_and_room_in_that_order() -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from chat_core import envelope, presence
 from chat_core.frames import User
+from chat_core.limits import TokenBucket
 from chat_core.presence import LIFETIME, State, encode, record
+from chat_core.problems import Refused
 from chat_core.registry import REFRESH_TICKS, Received, Registry
 from chat_core.rooms import Admission
 from tests.core.world import at, block, entries, epoch, page
@@ -28,9 +30,9 @@ ONE, TWO, THREE = Connection(1, ANN), Connection(2, ANN), Connection(3, BOB)
 @pytest.fixture
 def registry() -> Registry[Connection]:
     """Ann twice and Bob, in the rooms they are told to enter."""
-    registry: Registry[Connection] = Registry("here", 20)
+    registry: Registry[Connection] = Registry("here", 20, TokenBucket(0, 1))
     for connection in (ONE, TWO, THREE):
-        assert registry.take_seat(connection.user.id, 3, 0)
+        registry.take_seat(connection.user.id, 3, 0, 0.0)
         registry.add(connection)
     return registry
 
@@ -196,14 +198,36 @@ def test_closed_connection_leaves_its_rooms_and_keeps_its_user_for_the_grace(reg
 
 
 def test_seats_are_counted_in_all_and_by_user(registry: Registry[Connection]) -> None:
-    assert not registry.take_seat("c", 3, 0)
-    assert not registry.take_seat("a", 4, 2)
-    assert registry.take_seat("b", 4, 2)
-    assert registry.full("c", 4, 0)
+    for user, most, most_per_user in (("c", 3, 0), ("a", 4, 2)):
+        with pytest.raises(Refused, match="full"):
+            registry.take_seat(user, most, most_per_user, 0.0)
+    registry.take_seat("b", 4, 2, 0.0)
+    with pytest.raises(Refused, match="full"):
+        registry.check_seat("c", 4, 0, 0.0)
     registry.leave_seat("b")
-    assert not registry.full("c", 4, 0)
+    registry.check_seat("c", 4, 0, 0.0)
     registry.remove(TWO, [], 0.0)
-    assert (registry.seats, registry.full("a", 4, 2)) == (2, False)
+    registry.check_seat("a", 4, 2, 0.0)
+    assert registry.seats == 2
+
+
+def test_connections_may_come_no_faster_than_the_rate() -> None:
+    registry: Registry[Connection] = Registry("here", 20, TokenBucket(2, 3))
+    for _ in range(3):
+        registry.check_seat("a", 100, 0, 5.0)  # asking costs nothing
+        registry.take_seat("a", 100, 0, 5.0)
+    for act in (registry.check_seat, registry.take_seat):
+        with pytest.raises(Refused) as caught:
+            act("b", 100, 0, 5.0)
+        assert (caught.value.outcome, caught.value.answer.status) == ("too_fast", 503)
+        assert ("Retry-After", "1") in caught.value.answer.headers
+        assert b"urn:tandem:problem:full" in caught.value.answer.body
+    with pytest.raises(Refused) as caught:
+        registry.take_seat("b", 3, 0, 6.0)
+    assert caught.value.outcome == "full", "who finds no place takes no turn either"
+    for _ in range(2):
+        registry.take_seat("b", 100, 0, 6.0)
+    assert registry.seats == 5
 
 
 def test_whole_presence_is_told_to_who_missed_changes(registry: Registry[Connection]) -> None:

@@ -27,6 +27,7 @@ from chat_core.effects import (
 )
 from chat_core.envelope import Block
 from chat_core.frames import Position, User
+from chat_core.limits import TokenBucket
 from chat_core.log import Committed, Page, Unavailable
 from chat_core.protocol import Protocol
 from chat_core.registry import Registry
@@ -281,7 +282,7 @@ class World:
     def __init__(self, clients: int = 1) -> None:
         self.log = Log()
         self.wire: deque[Block] = deque()
-        self.registry: Registry[Client] = Registry("here", 20)
+        self.registry: Registry[Client] = Registry("here", 20, TokenBucket(0, 1))
         self.clients = [Client(self, f"client{number}") for number in range(clients)]
         for client in self.clients:
             self.registry.add(client)
