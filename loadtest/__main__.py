@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest import bench, circumstances
-from loadtest.plan import SHAPES
-from loadtest.report import render
+from loadtest.report import save
 from loadtest.results import Bench
+from loadtest.rig import Options
 from loadtest.targets import TARGETS
 from stack.server import DATA
 
-STEP = 3.5
+STEP = 3.0
 QUICK_STEP = 2.5
 
 
@@ -24,18 +24,18 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m loadtest", description="Measure the servers of Tandem.")
     commands = arguments.add_subparsers(required=True, metavar="bench")
     targets = "\n".join(f"  {target.name:<18} {target.title}" for target in TARGETS.values())
-    shapes = "\n".join(f"  {shape.name:<18} {shape.title}" for shape in SHAPES.values())
+    shapes = "\n".join(f"  {name:<18} {title}" for name, title in bench.PARTS.items())
     one = commands.add_parser(
         "bench",
         help="find the highest rate of deliveries that each target holds",
-        description="Find the highest rate of deliveries that each target holds, in each shape; one table.",
+        description="Find the highest rate of deliveries that each target holds, in each shape, and what must hold.",
         epilog=f"targets:\n{targets}\n\nshapes:\n{shapes}\n\n{EXIT}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     one.add_argument("--quick", action="store_true", help="fewer rows and shorter steps: three minutes at most")
     one.add_argument("--target", action="append", choices=list(TARGETS), metavar="TARGET", help="may be repeated")
-    one.add_argument("--shape", action="append", choices=list(SHAPES), metavar="SHAPE", help="may be repeated")
-    one.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (3.5; with --quick 2.5)")
+    one.add_argument("--shape", action="append", choices=list(bench.PARTS), metavar="SHAPE", help="may be repeated")
+    one.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (3; with --quick 2.5)")
     one.add_argument("--seed", type=int, default=1, help="of the plans: the same seed posts the same (1)")
     one.add_argument("--out", type=Path, default=DATA / "bench", metavar="DIR", help="for JSON and table (.data/bench)")
     return arguments
@@ -46,14 +46,15 @@ EXIT = "Ends with 0; with 1 if a ledger was not clean or a target could not be m
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    matrix = _matrix(options)
+    if not (matrix := _matrix(options)):
+        parser().error("none of these targets can be measured in these shapes")
     server_cpus, generator_cpus = _cpus()
     _allow_files()
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     found = Bench(now, circumstances.machine(server_cpus, generator_cpus) | {"seed": str(options.seed)})
-    settings = bench.Options(
+    settings = Options(
         duration=options.duration or (QUICK_STEP if options.quick else STEP),
-        bisections=2 if options.quick else 3,
+        bisections=2,
         seed=options.seed,
         work_dir=options.out.resolve() / "work",
         server_cpus=server_cpus,
@@ -65,11 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("Stopped.")
         return 130
-    table = render(found)
     path = options.out / time.strftime("%Y%m%d-%H%M%S.json")
-    found.save(path)
-    path.with_suffix(".md").write_text(table)
-    print(table)
+    print(save(found, path))
     print(f"Written to {path} and .md beside it.")
     return 1 if found.failed else 0
 
@@ -83,7 +81,12 @@ def _seconds(text: str) -> float:
 def _matrix(options: argparse.Namespace) -> dict[str, Sequence[str]]:
     usual = bench.QUICK if options.quick else bench.FULL
     shapes = options.shape or (list(usual) if not options.target else ["one-500"])
-    return {shape: options.target or usual.get(shape, bench.QUICK["one-500"]) for shape in shapes}
+    matrix: dict[str, Sequence[str]] = {}
+    for shape in shapes:
+        names = options.target or usual.get(shape) or bench.FULL[shape]
+        if measurable := [name for name in names if bench.measurable(name, shape)]:
+            matrix[shape] = measurable
+    return matrix
 
 
 def _cpus() -> tuple[frozenset[int] | None, frozenset[int] | None]:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from loadtest import wire
 from loadtest.connection import Connection, Phase
@@ -78,9 +78,9 @@ class Generator:
 
     # ---- opening --------------------------------------------------------------------------------
 
-    def open(self, timeout: float) -> None:
-        """Open all connections, some at a time. Raises GeneratorError."""
-        self._open(range(self.shape.connections), timeout)
+    def open(self, timeout: float, numbers: Sequence[int] | None = None) -> None:
+        """Open the connections with these ``numbers``, or all, some at a time. Raises GeneratorError."""
+        self._open(range(self.shape.connections) if numbers is None else numbers, timeout)
 
     def join(self, timeout: float) -> None:
         """Make every connection that is open a member, some at a time. Raises GeneratorError."""
@@ -145,6 +145,14 @@ class Generator:
             gc.enable()
         self._close_books(offered)
         return offered
+
+    def room(self, number: int) -> str:
+        """Return the name of a room."""
+        return self._references[number].room
+
+    def entries(self, room: int) -> list[dict[str, Any]]:
+        """Return what members of the room with that number received in the last step, in order."""
+        return self._references[room].entries()
 
     def idle(self, seconds: float) -> None:
         """Read and answer pings for that long."""

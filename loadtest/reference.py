@@ -60,6 +60,15 @@ class Reference:
         """Return the number of entries that some member received and one with the first ``count`` entries did not."""
         return max(0, len(self.ends) - count) + sum(1 for offset in self._ahead if offset >= self.first + count)
 
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the entries, parsed."""
+        data, entries, begin = bytes(self.data), [], 0
+        for end in self.ends:
+            if frame := frame_at(data[begin:end], 0):
+                entries.append(json.loads(frame.payload))
+            begin = end
+        return entries
+
     def restart(self) -> None:
         """Forget the entries: all members have them."""
         self.first = self.top + 1

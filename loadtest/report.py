@@ -1,9 +1,26 @@
-"""Results as text for people: a table per shape, the ledger, and the circumstances."""
+"""Results as text for people: a table per part, what must hold, the ledger, and the circumstances."""
 
+import dataclasses
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
-from loadtest.results import DISTURBED, OBJECTIVE, Bench, Row, Step
+from loadtest.results import (
+    DISTURBED,
+    OBJECTIVE,
+    QUIET_RATE,
+    Bench,
+    Found,
+    Reach,
+    Repeats,
+    Row,
+    Stall,
+    Step,
+    without_nan,
+)
+from loadtest.tables import bullets, capitalized, kib, ms, table, thousands, us
+from loadtest.verdicts import YARDSTICK, judge, spread
 
 HEAD = (
     "target",
@@ -20,7 +37,6 @@ HEAD = (
     "others",
     "limit",
 )
-YARDSTICK = "fastapi-tutorial"
 
 NOTES = """\
 deliveries/s: the highest rate that was held: 99 % of deliveries within {objective:g} ms of when the message was meant
@@ -32,40 +48,141 @@ others: what other processes used of a CPU meanwhile; above {disturbed:.0%} the
 row is disturbed. limit: what the next faster step met."""
 
 
+def save(bench: Bench, path: Path) -> str:
+    """Write all of ``bench`` as JSON to ``path`` and the report beside it; returns the report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    verdicts = [dataclasses.asdict(verdict) | {"outcome": verdict.outcome} for verdict in judge(bench)]
+    everything = bench.as_json() | {"must_hold": without_nan(verdicts)}
+    path.write_text(json.dumps(everything, indent=1, allow_nan=False) + "\n")
+    text = render(bench)
+    path.with_suffix(".md").write_text(text)
+    return text
+
+
 def render(bench: Bench) -> str:
     """Return the whole report, in Markdown."""
-    parts = [f"# Fan-out, {bench.began}", _bullets(bench.environment.items())]
+    parts = [f"# Fan-out, {bench.began}", bullets(bench.environment.items())]
     shapes = {row.shape.name: row.shape for row in bench.rows}
     for shape in shapes.values():
         rows = [row for row in bench.rows if row.shape == shape]
-        parts += [f"## {shape.title[0].upper()}{shape.title[1:]}", _table([HEAD, *(_cells(row, rows) for row in rows)])]
+        parts += [f"## {capitalized(shape.title)}", table([HEAD, *(_cells(row, rows) for row in rows)])]
     if bench.rows:
-        quiet = bench.rows[0].quiet_rate
-        parts.append(NOTES.format(objective=OBJECTIVE * 1e3, yardstick=YARDSTICK, quiet=quiet, disturbed=DISTURBED))
-    parts += ["## Ledger", _ledger(bench.rows), f"The whole took {bench.seconds:.0f} s."]
+        parts.append(
+            NOTES.format(objective=OBJECTIVE * 1e3, yardstick=YARDSTICK, quiet=QUIET_RATE, disturbed=DISTURBED)
+        )
+    parts += [*_repeats(bench.repeats), *_stalls(bench.stalls), *_reaches(bench.reaches)]
+    lines = [(one.outcome, one.bound + (" (aim)" if one.aim else ""), one.measured) for one in judge(bench)]
+    parts += ["## Must hold", table([("", "bound", "measured"), *lines])]
+    parts += ["## Ledger", _ledger(bench.found), f"The whole took {bench.seconds:.0f} s."]
     return "\n\n".join(parts) + "\n"
 
 
+def _repeats(found: Sequence[Repeats]) -> Iterator[str]:
+    if found:
+        yield f"## {QUIET_RATE:g} messages/s in one room of 500, in turns"
+        head = ("target", "p99: median (from, to)", "p99 of each repeat", "p50 of each repeat")
+        yield table([head, *(_error(one, len(head)) or _repeats_cells(one) for one in found)])
+        yield "Every repeat has a server of its own; in each turn all are sent the same."
+
+
+def _repeats_cells(found: Repeats) -> tuple[str, ...]:
+    p99s, p50s = (", ".join(map(ms, values)) for values in (found.p99s, [step.p50 for step in found.steps]))
+    return _name(found), spread(found.p99s), p99s, p50s
+
+
+def _stalls(found: Sequence[Stall]) -> Iterator[str]:
+    if found:
+        yield f"## {capitalized(found[0].shape.title)}"
+        head = ("target", "not reading", "messages/s", "p50", "p99", "longest", "closed as slow", "resumed", "memory")
+        rows = [row for one in found for row in ([_error(one, len(head))] if one.error else _stall_rows(one))]
+        yield table([head, *(row for row in rows if row)])
+        yield (
+            "p50, p99, longest: of those who read, who are as many in every repeat. memory: by how much the server's "
+            "resident memory grew at most. resumed: came back with `since` and had everything once and in order."
+        )
+
+
+def _stall_rows(found: Stall) -> Iterator[tuple[str, ...]]:
+    for run in found.runs:
+        step, memory = run.step, f"+{run.memory / 2**20:.1f} MiB"
+        fate = (str(run.closed), str(run.resumed)) if run.stalled else ("", "")
+        yield (
+            _name(found),
+            str(run.stalled),
+            f"{step.rate:g}",
+            ms(step.p50),
+            ms(step.p99),
+            ms(step.longest),
+            *fate,
+            memory,
+        )
+
+
+def _reaches(found: Sequence[Reach]) -> Iterator[str]:
+    if found:
+        yield f"## One room of {max(one.wanted for one in found):,}"
+        head = (
+            "target",
+            "members",
+            "last reached",
+            "p50",
+            "RSS/conn",
+            "threads",
+            "CPU/handshake",
+            "first",
+            "last",
+            "limit",
+        )
+        yield table([head, *(_error(one, len(head)) or _reach_cells(one) for one in found)])
+        yield (
+            "last reached: from when a message was meant to be sent until the last member had it, the slowest of "
+            "several messages. first, last: CPU per handshake of the first and of the last tenth of the members. "
+            "limit: what allowed no more members."
+        )
+
+
+def _reach_cells(found: Reach) -> tuple[str, ...]:
+    return (
+        _name(found),
+        thousands(found.shape.connections),
+        ms(found.longest),
+        ms(max((step.p50 for step in found.steps), default=math.nan)),
+        kib(found.memory_per_connection),
+        str(found.threads),
+        us(found.handshake_cpu),
+        us(found.first_handshake_cpu),
+        us(found.last_handshake_cpu),
+        found.limit,
+    )
+
+
+def _error(found: Found, width: int) -> tuple[str, ...] | None:
+    return (_name(found), *[""] * (width - 2), found.error) if found.error else None
+
+
+def _name(found: Found) -> str:
+    return f"{found.target} BROKEN" if found.broken else found.target
+
+
 def _cells(row: Row, rows: Iterable[Row]) -> tuple[str, ...]:
-    name = f"{row.target} BROKEN" if row.broken else row.target
-    if row.error:
-        return (name, *[""] * (len(HEAD) - 2), row.error)
+    if error := _error(row, len(HEAD)):
+        return error
     best, quiet = row.sustained, row.quiet
     yardstick = next((one.sustained for one in rows if one.target == YARDSTICK), None)
     ratio = best.deliveries_per_second / yardstick.deliveries_per_second if best and yardstick else math.nan
     bound = "≥ " if row.lower_bound else ""
     return (
-        name,
-        f"{bound}{_thousands(best.deliveries_per_second)}" if best else "none held",
+        _name(row),
+        f"{bound}{thousands(best.deliveries_per_second)}" if best else "none held",
         "" if math.isnan(ratio) else f"{bound}{ratio:.{1 if ratio < 10 else 0}f}",
-        _ms(quiet.p50 if quiet else math.nan),
-        _ms(quiet.p99 if quiet else math.nan),
-        _ms(best.p99 if best else math.nan),
-        _us(best.server_cpu / best.deliveries if best else math.nan),
-        _us(best.redis_cpu / best.deliveries if best and row.kind == "tandem" else math.nan),
-        f"{row.memory_per_connection / 1024:.1f} KiB",
+        ms(quiet.p50 if quiet else math.nan),
+        ms(quiet.p99 if quiet else math.nan),
+        ms(best.p99 if best else math.nan),
+        us(best.server_cpu / best.deliveries if best else math.nan),
+        us(best.redis_cpu / best.deliveries if best and row.kind == "tandem" else math.nan),
+        kib(row.memory_per_connection),
         str(row.threads),
-        _us(row.handshake_cpu),
+        us(row.handshake_cpu),
         f"{row.others_busy:.0%}",
         limit(row),
     )
@@ -82,7 +199,7 @@ def reason(step: Step) -> str:
         return f"other processes ({step.others_busy:.0%})"
     if step.generator_limited:
         return "generator"
-    what = f"p99 {_ms(step.p99)}" if step.p99 > OBJECTIVE else "backlog"
+    what = f"p99 {ms(step.p99)}" if step.p99 > OBJECTIVE else "backlog"
     if step.faults:
         what = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in step.faults.items())
     return f"{what}, server CPU {step.server_busy:.0%}"
@@ -92,49 +209,19 @@ def progress(row: Row, step: Step) -> str:
     """Return one line about a step that just ended."""
     verdict = "held" if step.held else f"missed: {reason(step)}"
     return (
-        f"  {row.target:<18} {step.rate:>8.0f} msg/s  {_thousands(step.deliveries_per_second):>10}/s  "
-        f"p50 {_ms(step.p50):>8}  p99 {_ms(step.p99):>8}  server {step.server_busy:>4.0%}  "
+        f"  {row.target:<18} {step.rate:>8.0f} msg/s  {thousands(step.deliveries_per_second):>10}/s  "
+        f"p50 {ms(step.p50):>8}  p99 {ms(step.p99):>8}  server {step.server_busy:>4.0%}  "
         f"generator {step.generator_busy:>4.0%}  others {step.others_busy:>4.0%}  {verdict}"
     )
 
 
-def _ledger(rows: Iterable[Row]) -> str:
+def _ledger(rows: Iterable[Found]) -> str:
     lines = []
     for row in rows:
         found = {kind: count for kind, count in row.faults.counts().items() if count}
         said = (
             ", ".join(f"{count:,} {kind}" for kind, count in found.items()) or "nothing lost, doubled or out of order"
         )
-        deliveries = sum(step.deliveries for step in row.steps)
-        lines.append((f"{row.target}, {row.shape.title}", f"{deliveries:,} deliveries: {said}"))
+        lines.append((f"{row.target}, {row.shape.title}", f"{row.deliveries:,} deliveries: {said}"))
         lines += [("", example[:200]) for example in row.faults.examples]
-    return _bullets(lines)
-
-
-def _bullets(pairs: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"- {name}: {value}" if name else f"    - {value}" for name, value in pairs)
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
-
-
-def _thousands(number: float) -> str:
-    return f"{number:,.0f}"
-
-
-def _ms(seconds: float) -> str:
-    if math.isnan(seconds):
-        return ""
-    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def _us(seconds: float) -> str:
-    if math.isnan(seconds):
-        return ""
-    return f"{seconds * 1e6:.2f} µs" if seconds < 1e-4 else f"{seconds * 1e6:.0f} µs"
+    return bullets(lines)

@@ -1,10 +1,8 @@
 """What was found, as data: everything that the report says is computed from this, and this is what the JSON holds."""
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from loadtest.ledger import Faults
@@ -17,6 +15,8 @@ LATE_GENERATOR: Final = 0.02
 """Part of its CPU, and seconds of the 99th percentile of its own lateness: beyond, the generator is the limit."""
 DISTURBED: Final = 0.1
 """Part of a CPU used by other processes, above which a step says little of the server."""
+QUIET_RATE: Final = 50.0
+"""Messages a second at which all targets are compared."""
 
 
 @dataclass(slots=True)
@@ -49,8 +49,12 @@ class Step:
     @property
     def held(self) -> bool:
         """Whether the objective was reached with everything delivered."""
-        whole = self.settled and not self.given_up and not self.faults and self.sent == self.planned
-        return whole and self.p99 <= OBJECTIVE
+        return self.whole and self.p99 <= OBJECTIVE
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything was sent, acknowledged and delivered."""
+        return self.settled and not self.given_up and not self.faults and self.sent == self.planned
 
     @property
     def generator_limited(self) -> bool:
@@ -78,14 +82,13 @@ class Step:
 
 
 @dataclass(slots=True)
-class Row:
-    """One target in one shape."""
+class Found:
+    """What was found of one target in one shape."""
 
     target: str
     title: str
     kind: str
     shape: Shape
-    quiet_rate: float
     steps: list[Step] = field(default_factory=list)
     handshake_cpu: float = math.nan
     """CPU seconds of the server per handshake."""
@@ -95,6 +98,23 @@ class Row:
     faults: Faults = field(default_factory=Faults)
     error: str = ""
     """Why there are no figures."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether a promise was broken, at whatever rate."""
+        return self.faults.broken
+
+    @property
+    def deliveries(self) -> int:
+        """The deliveries that were accounted for."""
+        return sum(step.deliveries for step in self.steps)
+
+
+@dataclass(slots=True)
+class Row(Found):
+    """The highest rate that a target holds."""
+
+    quiet_rate: float = QUIET_RATE
 
     @property
     def quiet(self) -> Step | None:
@@ -125,27 +145,90 @@ class Row:
         above = [step for step in self.steps if best is None or step.rate > best.rate]
         return all(step.generator_limited or step.disturbed for step in above)
 
+
+@dataclass(slots=True)
+class Repeats(Found):
+    """The quiet rate again and again, each step by a server of its own, in turns with the other targets."""
+
     @property
-    def broken(self) -> bool:
-        """Whether a promise was broken, at whatever rate."""
-        return self.faults.broken
+    def p99s(self) -> list[float]:
+        return [step.p99 for step in self.steps]
+
+
+@dataclass(slots=True)
+class Reach(Found):
+    """As many members in one room as there may be, and a few messages to all of them."""
+
+    wanted: int = 0
+    limit: str = ""
+    """What allowed no more members than these, if they are fewer than wanted."""
+    first_handshake_cpu: float = math.nan
+    last_handshake_cpu: float = math.nan
+    """CPU seconds of the server per handshake, of the first and of the last tenth."""
+
+    @property
+    def longest(self) -> float:
+        """Seconds from when a message was meant to be sent until the last member had it, of the slowest message."""
+        return max((step.longest for step in self.steps), default=math.nan)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every message reached everybody."""
+        return bool(self.steps) and all(step.whole for step in self.steps)
+
+
+@dataclass(slots=True)
+class StallRun:
+    """One repeat. ``closed`` is the server's own count of slow consumers, ``memory`` by how many bytes its resident
+    memory had grown at most, ``resumed`` the members that came back and had everything once and in order."""
+
+    stalled: int
+    step: Step
+    memory: int
+    closed: int = 0
+    resumed: int = 0
+    queued: int = 0
+    """Bytes that the bounds allow all stalled members to have queued."""
+
+
+@dataclass(slots=True)
+class Stall(Found):
+    """A room in which some members do not read, in turns with the same room without them."""
+
+    runs: list[StallRun] = field(default_factory=list)
+
+    @property
+    def deliveries(self) -> int:
+        return sum(run.step.deliveries for run in self.runs)
+
+    def p99s(self, stalled: bool) -> list[float]:
+        """Return the 99th percentiles of those who read, of the runs with or without ``stalled`` members."""
+        return [run.step.p99 for run in self.runs if bool(run.stalled) == stalled]
 
 
 @dataclass(slots=True)
 class Bench:
-    """A table: rows of one run, on one machine."""
+    """Tables: what was found in one run, on one machine."""
 
     began: str
     environment: dict[str, str]
     rows: list[Row] = field(default_factory=list)
+    repeats: list[Repeats] = field(default_factory=list)
+    stalls: list[Stall] = field(default_factory=list)
+    reaches: list[Reach] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
+    def found(self) -> list[Found]:
+        """Everything that was found, of every kind."""
+        return [*self.rows, *self.repeats, *self.stalls, *self.reaches]
+
+    @property
     def failed(self) -> bool:
-        return any(row.broken or row.error for row in self.rows)
+        return any(found.broken or found.error for found in self.found)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``save`` writes; numbers that do not exist are null."""
+        """Return all of it as plain values; numbers that do not exist are None."""
         plain = dataclasses.asdict(self)
         for row, found in zip(plain["rows"], self.rows, strict=True):
             best = found.sustained
@@ -154,17 +237,14 @@ class Bench:
             row["sustained_deliveries_per_second"] = best.deliveries_per_second if best else None
             for step, measured in zip(row["steps"], found.steps, strict=True):
                 step["held"], step["generator_limited"] = measured.held, measured.generator_limited
-        exact: dict[str, Any] = _without_nan(plain)
+        exact: dict[str, Any] = without_nan(plain)
         return exact
 
-    def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n")
 
-
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Return ``value`` with None for every number that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
+        return {key: without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
+        return [without_nan(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

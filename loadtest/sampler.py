@@ -1,15 +1,19 @@
 """Servers seen from outside: the same view of every one of them, whatever it is made of."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import psutil
 
 SETTLED: Final = 0.002
 """Memory counts as settled when it changes by no more than this part from one look to the next."""
+
+LOOK_EVERY: Final = 0.1
+"""Seconds between two looks at memory that may be at its peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,33 @@ def usage(pids: Collection[int]) -> Usage:
                 rss += process.memory_info().rss
                 threads += process.num_threads()
     return Usage(cpu, rss, threads)
+
+
+class Peak:
+    """A context manager: ``growth`` is by how many bytes the resident memory of ``pids`` grew at most inside."""
+
+    def __init__(self, pids: Callable[[], Collection[int]]) -> None:
+        self._pids = pids()
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._look, name="peak")
+        self.growth = 0
+
+    def __enter__(self) -> Self:
+        self._before = usage(self._pids).rss
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._watch.join()
+        self._note()
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_EVERY):
+            self._note()
+
+    def _note(self) -> None:
+        self.growth = max(self.growth, usage(self._pids).rss - self._before)
 
 
 def busy_seconds(cpus: Collection[int] | None) -> float:

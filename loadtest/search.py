@@ -7,21 +7,26 @@ from typing import Final
 LARGEST_FACTOR: Final = 8.0
 SMALLEST_FACTOR: Final = 1.4
 BOLD_FACTOR: Final = 2.5
-"""While latency is far from the objective: a busy server that joins messages into one write may take many more."""
+"""While latency is far from the objective, farther still where a guess was good: a busy server that joins messages
+into one write may take many more."""
 AIM: Final = 0.85
 """The part of one CPU at which the next step aims, while what a message costs is known only from slower rates."""
 FINE: Final = 1.12
 """Held and missed are close enough when they differ by this factor."""
+WIDE: Final = 2.5
+"""Where they differ by more, what was missed was a guess far too high: it is approached from above."""
 LOWEST: Final = 0.5
 
 
 @dataclass
 class Search:
-    """``bisections`` is how often the gap between held and missed may be halved, on a scale of ratios."""
+    """``bisections`` is how often the gap between held and missed may be halved, on a scale of ratios; ``guess`` is
+    a rate that may be expected to be held, and is tried next once anything was."""
 
     rate: float | None
     """Messages a second to try next; None when the search is over."""
     bisections: int = 2
+    guess: float | None = None
     held: float | None = None
     missed: float | None = None
 
@@ -30,11 +35,13 @@ class Search:
         if self.rate is None:
             return
         self.held = self.rate
-        if self.missed is None:
-            least = BOLD_FACTOR if slow < 0.5 else SMALLEST_FACTOR
-            self.rate *= min(LARGEST_FACTOR, max(least, AIM / max(busy, 0.01)))
+        if self.missed is not None:
+            self._close_in()
+        elif self.guess is not None and self.guess > self.rate * SMALLEST_FACTOR:
+            self.rate = self.guess
         else:
-            self._halve()
+            least = BOLD_FACTOR if slow < (0.5 if self.guess is None else 0.2) else SMALLEST_FACTOR
+            self.rate *= min(LARGEST_FACTOR, max(least, AIM / max(busy, 0.01)))
 
     def miss(self) -> None:
         """The rate was not held."""
@@ -44,15 +51,19 @@ class Search:
         if self.held is None:
             self.rate = self.rate / 4 if self.rate / 4 >= LOWEST else None
         else:
-            self._halve()
+            self._close_in()
 
     def stop(self) -> None:
         """Nothing higher can be tried."""
         self.rate = None
 
-    def _halve(self) -> None:
-        if self.held is None or self.missed is None or not self.bisections or self.missed / self.held < FINE:
+    def _close_in(self) -> None:
+        if self.held is None or self.missed is None or self.missed / self.held < FINE:
             self.rate = None
-            return
-        self.bisections -= 1
-        self.rate = math.sqrt(self.held * self.missed)
+        elif self.missed / self.held > WIDE:
+            self.rate = max(self.missed / SMALLEST_FACTOR**2, self.held * SMALLEST_FACTOR)
+        elif self.bisections:
+            self.bisections -= 1
+            self.rate = math.sqrt(self.held * self.missed)
+        else:
+            self.rate = None

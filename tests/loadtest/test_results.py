@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.plan import SHAPES
-from loadtest.report import reason, render
+from loadtest.report import reason, render, save
 from loadtest.results import Bench, Row, Step
 
 
@@ -35,7 +35,7 @@ def step(rate: float, p99: float = 0.02, **changes: object) -> Step:
 
 
 def row(*steps: Step, target: str = "async") -> Row:
-    return Row(target, "title", "tandem", SHAPES["one-500"], 50.0, list(steps))
+    return Row(target, "title", "tandem", SHAPES["one-500"], list(steps))
 
 
 def test_a_step_is_held_only_whole_and_in_time() -> None:
@@ -76,7 +76,7 @@ def test_a_broken_promise_is_seen_and_fails_the_run(tmp_path: Path) -> None:
     assert "async BROKEN" in text
     assert "async, one room of 500: 225,000 deliveries: 3 lost" in text
     assert bench.failed
-    bench.save(tmp_path / "a" / "b.json")
+    assert save(bench, tmp_path / "a" / "b.json") == text
     saved = json.loads((tmp_path / "a" / "b.json").read_text())
     assert saved["rows"][1]["broken"]
     assert saved["rows"][1]["sustained_deliveries_per_second"] == 25_000
@@ -97,7 +97,7 @@ def test_ratio_is_to_the_tutorial_in_the_same_shape() -> None:
 
 
 def test_a_target_that_could_not_be_measured_says_why_and_fails_the_run() -> None:
-    found = Row("sync", "title", "tandem", SHAPES["one-500"], 50.0, error="it ended before it was ready")
+    found = Row("sync", "title", "tandem", SHAPES["one-500"], error="it ended before it was ready")
     bench = Bench("now", {}, [found])
     assert "it ended before it was ready" in render(bench)
     assert bench.failed

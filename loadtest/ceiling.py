@@ -1,0 +1,111 @@
+"""The highest rate that a target holds in a shape: one row of the table of fan-out."""
+
+from typing import Final
+
+from loadtest.generator import Generator
+from loadtest.ledger import Ledger
+from loadtest.report import progress
+from loadtest.results import OBJECTIVE, QUIET_RATE, Row, Step
+from loadtest.rig import Report, Rig, patience
+from loadtest.sampler import settled_usage
+from loadtest.search import Search
+
+IDLE_HEADROOM: Final = 0.85
+"""A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""
+PATIENCE: Final = 5
+"""Durations of a step that a row may spend on waiting for other processes to use less than DISTURBED of a CPU, and on
+repeating what they disturbed."""
+
+GUESSES: Final = {
+    "one-500": {
+        "fastapi-tutorial": 70,
+        "flask-tutorial": 90,
+        "node-ws": 160,
+        "async-portable": 70,
+        "async-uncoalesced": 140,
+        "async": 2900,
+        "sync": 2900,
+        "sync-gevent": 2500,
+        "null": 11000,
+    },
+    "200x5": {
+        "fastapi-tutorial": 4600,
+        "flask-tutorial": 4000,
+        "node-ws": 11000,
+        "async": 3100,
+        "sync": 2300,
+        "sync-gevent": 3100,
+    },
+    "1to1": {"fastapi-tutorial": 11000, "node-ws": 20000, "async": 800, "sync": 300, "sync-gevent": 300},
+}
+"""Messages a second that were held somewhere once, or a little less: where to look first. A wrong guess costs steps,
+and does not change what is found."""
+
+
+class Ceiling:
+    """One row, being filled in."""
+
+    def __init__(self, row: Row, rig: Rig, report: Report) -> None:
+        self.row = row
+        self._rig = rig
+        self._report = report
+        self._ledger = Ledger(OBJECTIVE)
+        self._patience = PATIENCE * rig.options.duration
+        row.faults = self._ledger.faults
+
+    def find(self) -> None:
+        """Fill the row. Raises GeneratorError where the members cannot get in."""
+        self._rig.warm()
+        with self._rig.generator(self.row.shape, "bench", self._ledger) as generator:
+            generator.idle(0.5)
+            self._fill(generator)
+            self._search(generator)
+
+    def _fill(self, generator: Generator) -> None:
+        """Open and join; see what a handshake and an idle member cost."""
+        rig, connections = self._rig, generator.shape.connections
+        before = settled_usage(rig.server.pids, lambda: generator.idle(0.3), 5.0)
+        generator.open(patience(generator.shape))
+        opened = rig.usage()
+        generator.join(patience(generator.shape))
+        generator.wait_quiet(1.0, 10.0)
+        after = settled_usage(rig.server.pids, lambda: generator.idle(0.5), 10.0)
+        self.row.handshake_cpu = (opened.cpu - before.cpu) / connections
+        self.row.memory_per_connection = (after.rss - before.rss) / connections
+        self.row.threads = after.threads
+
+    def _search(self, generator: Generator) -> None:
+        options = self._rig.options
+        guess = GUESSES.get(self.row.shape.name, {}).get(self.row.target)
+        search = Search(QUIET_RATE, options.bisections, guess)
+        repeats = 0
+        self._wait_calm(generator)
+        while search.rate is not None:
+            label = f"s{len(self.row.steps)}"
+            step = self._rig.step(generator, search.rate, options.duration, options.seed, label)
+            self.row.steps.append(step)
+            self._report(progress(self.row, step))
+            generator.refill(30.0)
+            if self._ledger.faults.broken or not step.settled:
+                search.stop()
+            elif step.held:
+                search.hold(step.server_busy, step.p99 / OBJECTIVE)
+                repeats = 0
+            elif repeats < self._deserved_repeats(step):
+                repeats += 1
+                self._patience -= step.elapsed
+                self._wait_calm(generator)
+            else:
+                search.miss()
+                repeats = 0
+
+    def _deserved_repeats(self, step: Step) -> int:
+        """How often a missed step is offered again, because it may have been missed for no reason of the server's."""
+        if self._patience <= 0:
+            return 0
+        if step.disturbed:
+            return 2
+        return 1 if step.server_busy < IDLE_HEADROOM and not step.generator_limited else 0
+
+    def _wait_calm(self, generator: Generator) -> None:
+        self._patience -= self._rig.wait_calm(generator, self._patience)

@@ -1,0 +1,62 @@
+"""The quiet rate again and again, in turns: how far apart two servers are, and one server from itself."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from loadtest.baselines.node import InstallError
+from loadtest.generator import GeneratorError
+from loadtest.ledger import Ledger
+from loadtest.plan import SHAPES
+from loadtest.results import OBJECTIVE, QUIET_RATE, Bench, Repeats, Step
+from loadtest.rig import Options, Report, started
+from loadtest.targets import TARGETS
+from stack.errors import StackError
+
+SHAPE: Final = SHAPES["one-500"]
+REPEATS: Final = 5
+FAR: Final = 2.0
+"""A baseline that was this much slower than the best one, in the table, is not repeated."""
+
+
+def in_turns(names: Sequence[str], repeats: int) -> list[tuple[int, str]]:
+    """Return the number of each repeat and whose it is: all once, then all again, each time another one first."""
+    return [(turn, names[(turn + place) % len(names)]) for turn in range(repeats) for place in range(len(names))]
+
+
+def worth_repeating(names: Sequence[str], bench: Bench) -> list[str]:
+    """Return ``names`` without the baselines that ``bench`` shows to be far from the best one."""
+    rows = [row for row in bench.rows if row.shape == SHAPE and row.kind == "baseline"]
+    seen = {row.target: row.quiet.p99 for row in rows if row.quiet is not None and row.quiet.whole}
+    return [name for name in names if name not in seen or seen[name] <= FAR * min(seen.values())]
+
+
+def measure_quiet(names: Sequence[str], options: Options, bench: Bench, report: Report) -> None:
+    """Add the repeats of all ``names`` to ``bench``; every repeat has a server of its own."""
+    found = {}
+    for name in worth_repeating(names, bench):
+        target = TARGETS[name]
+        found[name] = Repeats(name, target.title, target.kind, SHAPE)
+    bench.repeats += found.values()
+    for turn, name in in_turns(list(found), REPEATS):
+        repeats = found[name]
+        if repeats.error:
+            continue
+        try:
+            step = _repeat(repeats, turn, options)
+        except (StackError, GeneratorError, InstallError) as error:
+            repeats.error = str(error)
+            report(f"  {name:<18} {error}")
+        else:
+            repeats.steps.append(step)
+            report(f"  {name:<18} repeat {turn + 1}: p50 {step.p50 * 1e3:.1f} ms, p99 {step.p99 * 1e3:.1f} ms")
+
+
+def _repeat(repeats: Repeats, turn: int, options: Options) -> Step:
+    """The same posts for all in the same turn, and others in the next."""
+    ledger = Ledger(OBJECTIVE)
+    ledger.faults = repeats.faults
+    with started(TARGETS[repeats.target], SHAPE.connections, options) as rig:
+        rig.warm()
+        with rig.generator(SHAPE, "quiet", ledger) as generator:
+            rig.enter(generator)
+            return rig.step(generator, QUIET_RATE, options.duration, options.seed + turn, f"q{turn}")
