@@ -7,8 +7,9 @@ from loadtest.baselines.node import InstallError
 from loadtest.generator import GeneratorError
 from loadtest.ledger import Ledger
 from loadtest.plan import SHAPES
+from loadtest.report import progress
 from loadtest.results import OBJECTIVE, QUIET_RATE, Bench, Repeats, Step
-from loadtest.rig import Options, Report, started
+from loadtest.rig import ATTEMPTS, Options, Report, started
 from loadtest.targets import TARGETS
 from stack.errors import StackError
 
@@ -42,13 +43,21 @@ def measure_quiet(names: Sequence[str], options: Options, bench: Bench, report: 
         if repeats.error:
             continue
         try:
-            step = _repeat(repeats, turn, options)
+            repeats.steps.append(_undisturbed(repeats, turn, options, report))
         except (StackError, GeneratorError, InstallError) as error:
             repeats.error = str(error)
             report(f"  {name:<18} {error}")
-        else:
-            repeats.steps.append(step)
-            report(f"  {name:<18} repeat {turn + 1}: p50 {step.p50 * 1e3:.1f} ms, p99 {step.p99 * 1e3:.1f} ms")
+
+
+def _undisturbed(repeats: Repeats, turn: int, options: Options, report: Report) -> Step:
+    """One repeat, begun anew where more than the server had a part in it."""
+    attempts = 0
+    while True:
+        attempts += 1
+        step = _repeat(repeats, turn, options)
+        report(progress(repeats, step))
+        if step.fair or attempts == ATTEMPTS:
+            return step
 
 
 def _repeat(repeats: Repeats, turn: int, options: Options) -> Step:

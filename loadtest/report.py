@@ -16,6 +16,7 @@ from loadtest.results import (
     Repeats,
     Row,
     Stall,
+    StallRun,
     Step,
     without_nan,
 )
@@ -93,7 +94,18 @@ def _repeats_cells(found: Repeats) -> tuple[str, ...]:
 def _stalls(found: Sequence[Stall]) -> Iterator[str]:
     if found:
         yield f"## {capitalized(found[0].shape.title)}"
-        head = ("target", "not reading", "messages/s", "p50", "p99", "longest", "closed as slow", "resumed", "memory")
+        head = (
+            "target",
+            "not reading",
+            "messages/s",
+            "p50",
+            "p99",
+            "longest",
+            "closed as slow",
+            "resumed",
+            "memory",
+            "others",
+        )
         rows = [row for one in found for row in ([_error(one, len(head))] if one.error else _stall_rows(one))]
         yield table([head, *(row for row in rows if row)])
         yield (
@@ -115,6 +127,7 @@ def _stall_rows(found: Stall) -> Iterator[tuple[str, ...]]:
             ms(step.longest),
             *fate,
             memory,
+            f"{step.others_busy:.0%}",
         )
 
 
@@ -205,13 +218,21 @@ def reason(step: Step) -> str:
     return f"{what}, server CPU {step.server_busy:.0%}"
 
 
-def progress(row: Row, step: Step) -> str:
+def progress(row: Found, step: Step) -> str:
     """Return one line about a step that just ended."""
     verdict = "held" if step.held else f"missed: {reason(step)}"
     return (
         f"  {row.target:<18} {step.rate:>8.0f} msg/s  {thousands(step.deliveries_per_second):>10}/s  "
         f"p50 {ms(step.p50):>8}  p99 {ms(step.p99):>8}  server {step.server_busy:>4.0%}  "
         f"generator {step.generator_busy:>4.0%}  others {step.others_busy:>4.0%}  {verdict}"
+    )
+
+
+def progress_stalled(found: Stall, run: StallRun) -> str:
+    """Return one line about a repeat that just ended."""
+    return (
+        f"  {found.target:<18} {run.stalled:>3} not reading: p99 of the others {ms(run.step.p99)}, {run.closed} closed "
+        f"as slow, {run.resumed} resumed, memory +{run.memory / 2**20:.0f} MiB, others {run.step.others_busy:.0%}"
     )
 
 

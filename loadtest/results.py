@@ -72,6 +72,11 @@ class Step:
         return self.others_busy > DISTURBED
 
     @property
+    def fair(self) -> bool:
+        """Whether what was found is the server's doing alone."""
+        return not (self.disturbed or self.generator_limited)
+
+    @property
     def deliveries_per_second(self) -> float:
         return self.deliveries / self.elapsed if self.elapsed else 0.0
 

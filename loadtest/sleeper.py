@@ -47,6 +47,9 @@ class Sleeper:
         except (OSError, EOFError, wire.BrokenStream) as error:
             self.close()
             raise GeneratorError(f"a member that does not read: {error}") from error
+        except GeneratorError:
+            self.close()
+            raise
         self.position = {"epoch": self.welcome["epoch"], "offset": self.welcome["offset"]}
 
     def read_rest(self, last: int) -> list[Entry]:
