@@ -41,7 +41,8 @@ class Search:
             self.rate = self.guess
         else:
             least = BOLD_FACTOR if slow < (0.5 if self.guess is None else 0.2) else SMALLEST_FACTOR
-            self.rate *= min(LARGEST_FACTOR, max(least, AIM / max(busy, 0.01)))
+            most = LARGEST_FACTOR if self.guess is None else BOLD_FACTOR
+            self.rate *= min(most, max(least, AIM / max(busy, 0.01)))
 
     def miss(self) -> None:
         """The rate was not held."""

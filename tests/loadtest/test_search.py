@@ -3,13 +3,21 @@ import pytest
 from loadtest.search import Search
 
 
-def searched(capacity: float, *, busy_at_capacity: float = 1.0, bisections: int = 3) -> tuple[Search, list[float]]:
+def searched(
+    capacity: float,
+    *,
+    busy_at_capacity: float = 1.0,
+    always_busy: bool = False,
+    bisections: int = 3,
+    guess: float | None = None,
+) -> tuple[Search, list[float]]:
     """Search a server that holds every rate up to ``capacity``."""
-    search, tried = Search(50.0, bisections), []
+    search, tried = Search(50.0, bisections, guess), []
     while search.rate is not None:
         tried.append(search.rate)
         if search.rate <= capacity:
-            search.hold(busy_at_capacity * search.rate / capacity, slow=0.9 * search.rate / capacity)
+            part = search.rate / capacity
+            search.hold(1.0 if always_busy else busy_at_capacity * part, slow=0.9 * part)
         else:
             search.miss()
     return search, tried
@@ -32,6 +40,28 @@ def test_the_first_miss_ends_the_way_up() -> None:
     _, tried = searched(300)
     up = [rate for rate in tried if rate > 300]
     assert max(tried) == up[0]
+
+
+@pytest.mark.parametrize("capacity", [3, 51, 700, 2000, 3400, 40_000])
+def test_a_guess_does_not_change_what_is_found(capacity: float) -> None:
+    search, tried = searched(capacity, bisections=2, guess=2900)
+    assert search.held is not None
+    assert capacity / 1.3 <= search.held <= capacity
+    assert len(tried) <= 12
+
+
+def test_a_good_guess_spares_steps() -> None:
+    _, without = searched(3400, always_busy=True, bisections=2)
+    search, tried = searched(3400, always_busy=True, bisections=2, guess=2900)
+    assert tried[:2] == [50, 2900]
+    assert len(tried) == 5 < len(without)
+    assert search.held is not None
+    assert search.held >= 3400 / 1.1
+
+
+def test_a_guess_below_the_first_rate_is_passed_over() -> None:
+    _, tried = searched(300, guess=60)
+    assert 60 not in tried
 
 
 def test_nothing_is_held() -> None:
