@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest import bench, circumstances
+from loadtest import bench, circumstances, commands
 from loadtest.report import save
 from loadtest.results import Bench
 from loadtest.rig import Options
@@ -22,10 +22,11 @@ QUICK_STEP = 2.5
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m loadtest", description="Measure the servers of Tandem.")
-    commands = arguments.add_subparsers(required=True, metavar="bench")
+    known = arguments.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_to(known)
     targets = "\n".join(f"  {target.name:<18} {target.title}" for target in TARGETS.values())
     shapes = "\n".join(f"  {name:<18} {title}" for name, title in bench.PARTS.items())
-    one = commands.add_parser(
+    one = known.add_parser(
         "bench",
         help="find the highest rate of deliveries that each target holds",
         description="Find the highest rate of deliveries that each target holds, in each shape, and what must hold.",
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (3; with --quick 2.5)")
     one.add_argument("--seed", type=int, default=1, help="of the plans: the same seed posts the same (1)")
     one.add_argument("--out", type=Path, default=DATA / "bench", metavar="DIR", help="for JSON and table (.data/bench)")
+    one.set_defaults(do=_bench)
     return arguments
 
 
@@ -45,11 +47,15 @@ EXIT = "Ends with 0; with 1 if a ledger was not clean or a target could not be m
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _allow_files()
+    return commands.obey(parser().parse_args(arguments))
+
+
+def _bench(options: argparse.Namespace) -> int:
     if not (matrix := _matrix(options)):
         parser().error("none of these targets can be measured in these shapes")
     server_cpus, generator_cpus = _cpus()
-    _allow_files()
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     found = Bench(now, circumstances.machine(server_cpus, generator_cpus) | {"seed": str(options.seed)})
     settings = Options(
@@ -60,7 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         bench.run(matrix, settings, found, _say)
     except KeyboardInterrupt:

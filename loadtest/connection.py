@@ -15,6 +15,11 @@ from loadtest.reference import Follower, Reference
 
 MOST_HEAD: Final = 16 * 1024
 JOIN_REF: Final = 0
+LEAVE_REF: Final = (1 << 53) - 1
+
+PORTS_PER_SOURCE: Final = 20_000
+IP_BIND_ADDRESS_NO_PORT: Final = 24
+"""Of Linux: the port is chosen when the peer is known, so that each peer has all of them."""
 
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
@@ -41,6 +46,7 @@ class Connection:
         "_nonce",
         "_outgoing",
         "_selector",
+        "_watched",
         "ended",
         "follower",
         "number",
@@ -57,6 +63,7 @@ class Connection:
         headers: Mapping[str, str],
         selector: selectors.BaseSelector,
         buffer: memoryview,
+        receive_buffer: int | None = None,
     ) -> None:
         self.number = number
         self.phase = Phase.CONNECTING
@@ -75,8 +82,14 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Closing resets: no local port is left waiting for a minute, of which there are only so many.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if (source := _source(address[0], number)) is not None:
+            self.socket.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            self.socket.bind((source, 0))
         self.socket.connect_ex(address)
         selector.register(self.socket, WRITE, self)
+        self._watched = True
 
     # ---- what the generator calls ---------------------------------------------------------------
 
@@ -100,8 +113,25 @@ class Connection:
             return self.close(f"gone: {error}")
         if sent < len(data):
             self._outgoing = data[sent:]
-            self._selector.modify(self.socket, READ | WRITE, self)
+            if self._watched:
+                self._selector.modify(self.socket, READ | WRITE, self)
         return None
+
+    def pause(self) -> None:
+        """Stop reading and answering."""
+        if self._watched:
+            self._watched = False
+            self._selector.unregister(self.socket)
+
+    def go_on(self) -> None:
+        """Read again after a pause."""
+        if not self._watched and self.phase is not Phase.CLOSED:
+            self._watched = True
+            self._selector.register(self.socket, READ | WRITE if self._outgoing else READ, self)
+
+    def leave(self) -> None:
+        """Ask to be a member no longer."""
+        self.command({"type": "leave", "ref": LEAVE_REF, "room": self.room})
 
     def on_event(self, mask: int) -> int:
         """The socket can be read or written: returns the number of bytes read."""
@@ -111,9 +141,29 @@ class Connection:
 
     def close(self, why: str) -> None:
         if self.phase is not Phase.CLOSED:
-            self.phase, self.ended = Phase.CLOSED, why
-            self._selector.unregister(self.socket)
+            before, self.phase, self.ended = self.phase, Phase.CLOSED, why
+            if self._watched:
+                self._selector.unregister(self.socket)
             self.socket.close()
+            self.on_closed(before)
+
+    # ---- what may be told to who cares ----------------------------------------------------------
+
+    def on_open(self) -> None:
+        """The handshake succeeded."""
+
+    def on_joined(self, result: dict[str, Any]) -> None:
+        """The server says that this is a member now."""
+        self.follower.join(str(result.get("epoch")), result["offset"])
+
+    def on_left(self) -> None:
+        """The server says that this is no member any more."""
+
+    def on_replay(self, push: dict[str, Any]) -> None:
+        """Another page of what was missed."""
+
+    def on_closed(self, before: Phase) -> None:
+        """The connection ended, for the reason in ``ended``, having come as far as ``before``."""
 
     # ---- events ---------------------------------------------------------------------------------
 
@@ -156,6 +206,7 @@ class Connection:
         if not wire.accepted(head, self._nonce):
             return self.close(f"refused: {head.splitlines()[0].decode(errors='replace')}")
         self.phase, self._head = Phase.OPEN, b""
+        self.on_open()
         return self.follower.feed(memoryview(rest)) if rest else None
 
     def _take(self, opcode: int, content: Any) -> None:
@@ -168,15 +219,25 @@ class Connection:
             )
         elif opcode == wire.TEXT and content.get("type") == "reply":
             self._on_reply(content)
+        elif opcode == wire.TEXT and content.get("type") == "replay":
+            self.on_replay(content)
         elif opcode == wire.TEXT and content.get("type") == "reset":
             self.close("reset: what was missed cannot be had")
 
     def _on_reply(self, reply: dict[str, Any]) -> None:
+        if reply.get("ref") == LEAVE_REF:
+            return self.on_left()
         if reply.get("ref") != JOIN_REF:
             return self.follower.reference.ledger.replied(self.number, reply)
         result = reply.get("result")
         if not isinstance(result, dict) or not isinstance(result.get("offset"), int):
             return self.close(f"not let in: {reply.get('error')}")
-        self.follower.join(str(result.get("epoch")), result["offset"])
         self.phase = Phase.JOINED
+        return self.on_joined(result)
+
+
+def _source(host: str, number: int) -> str | None:
+    """Return the address to connect from: one has about 28,000 ports, the loopback many addresses."""
+    if number < PORTS_PER_SOURCE or not host.startswith("127."):
         return None
+    return f"127.0.0.{1 + number // PORTS_PER_SOURCE}"

@@ -182,7 +182,9 @@ class Generator:
                 for member in members:
                     member.follower.restart()
 
-    def _offer(self, pacer: Pacer, frames: Mapping[str, tuple[int, bytes]], warm_up: float, offered: Offered) -> None:
+    def _offer(
+        self, pacer: Pacer[Post], frames: Mapping[str, tuple[int, bytes]], warm_up: float, offered: Offered
+    ) -> None:
         look = time.monotonic()
         allowed = ALLOWED_LATE * offered.planned * self.shape.members
 

@@ -1,5 +1,6 @@
 """What was promised against what arrived: every post is answered once, every delivery is accounted for."""
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,7 +18,7 @@ BROKEN: Final = ("lost", "duplicated", "reordered", "corrupt", "foreign", "unans
 
 @dataclass(slots=True)
 class Faults:
-    """What went wrong, counted in deliveries (the first five), posts, and connections (the last one)."""
+    """What went wrong, counted in deliveries (the first five, and the last), posts, and connections."""
 
     lost: int = 0
     duplicated: int = 0
@@ -33,6 +34,8 @@ class Faults:
     """Offered, but its connection was gone."""
     disconnected: int = 0
     """Connections that the server ended."""
+    late_after_leave: int = 0
+    """Of a room that this member had left: a flush that began before may still arrive."""
     examples: list[str] = field(default_factory=list)
 
     def note(self, kind: str, times: int, what: str) -> None:
@@ -62,6 +65,14 @@ class Posted:
     acknowledged: tuple[str, int] | None = None
     placed: tuple[str, int] | None = None
     """Epoch and offset at which it was first delivered."""
+    sent: float | None = None
+    """When it was sent, if that was here."""
+    window: int = 0
+    """The part of the plan that it belongs to."""
+    audience: int = 0
+    """Members here that the plan has in the room."""
+    reached: int = 0
+    """How many of them received it."""
 
 
 class Ledger:
@@ -84,6 +95,16 @@ class Ledger:
         self._arrived: list[Arrivals] = []
 
     # ---- posts and their replies ----------------------------------------------------------------
+
+    def expect(self, posted: Posted) -> None:
+        """``posted`` will be sent, here or by somebody else."""
+        self._by_id[posted.post.id] = posted
+
+    def sending(self, ref: int, id_: str) -> None:
+        """The post of that id, which was expected, is being sent with that ref."""
+        posted = self._by_id[id_]
+        posted.sent = time.monotonic()
+        self._by_ref[ref] = self._unanswered[ref] = posted
 
     def posting(self, ref: int, posted: Posted) -> None:
         """``posted`` is being sent with that ref."""
@@ -123,8 +144,8 @@ class Ledger:
             return "foreign"
         return "corrupt" if posted is not None and entry["text"] != posted.post.text else None
 
-    def placed(self, entry: dict[str, Any]) -> float | None:
-        """A right entry was seen for the first time. Returns when it was meant to be sent, if that is measured."""
+    def placed(self, entry: dict[str, Any]) -> Posted | None:
+        """A right entry was seen for the first time. Returns the post that it is, if that is measured."""
         posted = self._by_id.get(entry["id"])
         if posted is None:
             self.faults.note("foreign", 1, f"posted by nobody here: {entry}")
@@ -135,7 +156,7 @@ class Ledger:
         elif posted.acknowledged is not None:
             self._unseen -= 1
         posted.placed = place
-        return posted.intended if posted.measured else None
+        return posted if posted.measured else None
 
     def arrived(self, arrivals: "Arrivals") -> None:
         """Something arrived, at a time that the next ``settle`` gives."""
@@ -149,13 +170,17 @@ class Ledger:
             for first, last in pairwise(places):
                 if members := members + arrivals.changes[first]:
                     self.delivered += members * (last - first)
-                    for intended in arrivals.intended[first:last]:
-                        if intended is not None:
-                            self.latency.record(now - intended, members)
-                            if now - intended > self.objective:
-                                self.late += members
+                    for posted in arrivals.entries[first:last]:
+                        if posted is not None:
+                            self.count(posted, now, members)
             arrivals.changes.clear()
         self._arrived.clear()
+
+    def count(self, posted: Posted, now: float, members: int) -> None:
+        """Measure that ``posted`` arrived at so many ``members``."""
+        self.latency.record(now - posted.intended, members)
+        if now - posted.intended > self.objective:
+            self.late += members
 
     # ---- steps ----------------------------------------------------------------------------------
 
@@ -195,9 +220,9 @@ class Arrivals:
     mostly the same entries at nearly the same time: however many they are, every entry is looked at once.
     """
 
-    __slots__ = ("changes", "intended")
+    __slots__ = ("changes", "entries")
 
     def __init__(self) -> None:
         self.changes: dict[int, int] = {}
-        self.intended: list[float | None] = []
-        """Per entry: when it was meant to be sent; None where it is not measured."""
+        self.entries: list[Posted | None] = []
+        """Per entry the post that it is; None where it is not measured."""

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any, Final
 
-from loadtest.ledger import Arrivals, Ledger
-from loadtest.wire import TEXT, BrokenStream, Frame, frame_at
+from loadtest.ledger import Arrivals, Ledger, Posted
+from loadtest.wire import TEXT, BrokenStream, Frame, frame_at, text_frame
 
 OFF: Final = 1 << 60
 """A place behind every reference: whoever stands here matches nothing."""
@@ -32,7 +32,7 @@ class Reference:
         self.data = bytearray()
         self.ends: list[int] = []
         self.arrivals = Arrivals()
-        self._ahead: dict[int, tuple[Frame, float | None]] = {}
+        self._ahead: dict[int, tuple[Frame, Posted | None]] = {}
 
     @property
     def top(self) -> int:
@@ -50,6 +50,12 @@ class Reference:
         if self.epoch is None:
             self.epoch, self.first = epoch, offset + 1
         return epoch == self.epoch
+
+    def rebase(self, epoch: str, offset: int) -> None:
+        """Nobody follows any more, and somebody joined there: begin anew."""
+        self.restart()
+        self._ahead.clear()
+        self.epoch, self.first = epoch, offset + 1
 
     @property
     def highest(self) -> int:
@@ -74,7 +80,7 @@ class Reference:
         self.first = self.top + 1
         self.data.clear()
         self.ends.clear()
-        self.arrivals.intended.clear()
+        self.arrivals.entries.clear()
 
     def arrive(self, first: int, last: int) -> None:
         """A member received the entries with these indices, ``last`` not included."""
@@ -116,8 +122,8 @@ class Reference:
             return None
         return frame_at(bytes(self.data[self.end(offset - self.first) : self.end(offset - self.first + 1)]), 0)
 
-    def _append(self, frame: Frame, intended: float | None) -> None:
-        self.arrivals.intended.append(intended)
+    def _append(self, frame: Frame, posted: Posted | None) -> None:
+        self.arrivals.entries.append(posted)
         self.data += frame.whole
         self.ends.append(len(self.data))
 
@@ -129,7 +135,7 @@ class Follower:
     of the reference; where they cannot be placed there, ``_at`` is OFF and ``_rest`` holds the unfinished frame.
     """
 
-    __slots__ = ("_at", "_listener", "_rest", "count", "joined", "missing", "reference")
+    __slots__ = ("_at", "_left", "_listener", "_rest", "count", "joined", "missing", "reference")
 
     def __init__(self, reference: Reference, listener: Listener) -> None:
         self.reference = reference
@@ -139,6 +145,12 @@ class Follower:
         self._listener = listener
         self._at = OFF
         self._rest = b""
+        self._left = ""
+
+    @property
+    def position(self) -> int:
+        """The offset of the last entry that this one has."""
+        return self.reference.first + self.count - 1
 
     @property
     def settled(self) -> bool:
@@ -150,12 +162,31 @@ class Follower:
         """The number of entries that this one has not received, though later ones or others did."""
         return len(self.missing) + self.reference.lost(self.count)
 
+    @property
+    def lost_inside(self) -> int:
+        """The number of entries that this one has not received, though later ones came."""
+        return len(self.missing)
+
     def join(self, epoch: str, offset: int) -> None:
         """From now on entries after ``offset`` are expected."""
         if not self.reference.open(epoch, offset):
             self.reference.ledger.faults.note("foreign", 1, f"joined {self.reference.room} in another epoch")
         self.joined = True
         self.count = offset + 1 - self.reference.first
+
+    def move(self, reference: Reference) -> None:
+        """The room was left, and another one will be joined: from now on nothing of the former is expected."""
+        if self._at != OFF:
+            self._rest = bytes(self.reference.data[self.reference.end(self.count) : self._at])
+            self._at = OFF
+        self._left, self.reference, self.joined = self.reference.room, reference, False
+        self.missing.clear()
+
+    def recover(self, entry: dict[str, Any]) -> None:
+        """Account for an entry that came in a page of what was missed."""
+        payload = json.dumps(entry).encode()
+        if (offset := self.reference.learn(Frame(TEXT, payload, text_frame(payload)), entry)) is not None:
+            self._receive(offset)
 
     def restart(self) -> None:
         """The reference was restarted."""
@@ -218,6 +249,8 @@ class Follower:
             raise BrokenStream(f"no JSON object: {frame.payload[:80]!r}")
         if content.get("type") != "message":
             return self._listener(frame.opcode, content)
+        if self._left and content.get("room") == self._left != self.reference.room:
+            return self.reference.ledger.faults.note("late_after_leave", 1, f"in {self._left}: {content}")
         if (offset := self.reference.learn(frame, content)) is not None:
             self._receive(offset)
         return None

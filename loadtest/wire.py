@@ -64,6 +64,16 @@ def encode(opcode: int, payload: bytes, mask: int) -> bytes:
     return head + (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
 
 
+def text_frame(payload: bytes) -> bytes:
+    """Return a server's frame, which is not masked."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | TEXT, size)) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x80 | TEXT, 126, size) + payload
+    return struct.pack("!BBQ", 0x80 | TEXT, 127, size) + payload
+
+
 def request(host: str, path: str, nonce: bytes, headers: Mapping[str, str]) -> bytes:
     """Return the opening handshake; ``nonce`` is 16 bytes. No extension is offered."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"]

@@ -328,6 +328,7 @@ class Loss(Record):
         "not in yet",
         "server restarted",
         "reset",
+        "backlog",
     ]
     deliveries: int
     detail: str = ""
@@ -438,7 +439,7 @@ class Verdict(Record):
     reasons: list[str]
     """why it is void"""
     outcome: Literal["pass", "missed", "void", "nonconforming", "interrupted"]
-    exit_code: Annotated[int, Field(ge=0, le=4)]
+    exit_code: Annotated[int, Field(ge=0, le=130)]
     headline: str
     """one line; says no figure where the run is void"""
     objectives: list[Judged]

@@ -1,0 +1,196 @@
+"""`list`, `run`, `compare`, `report`, `replay`: what a person can say, and what is answered."""
+
+import argparse
+import os
+import resource
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from loadtest.conductor.contender import UsageError, contenders
+from loadtest.conductor.experiment import Experiment
+from loadtest.conductor.terminal import Progress
+from loadtest.conductor.trial import Place
+from loadtest.outcome.judge import judge
+from loadtest.record.directory import DamagedRunError, StoredRun
+from loadtest.record.page import write_report
+from loadtest.record.tables import render, render_comparison
+from loadtest.scenario import Scenario
+from loadtest.scenarios import scenarios
+from loadtest.schedule import make_schedule
+from loadtest.targets import TARGETS
+from loadtest.workload import Workload, resized
+from stack.server import DATA
+
+RUNS: Final = DATA / "runs"
+MOST_PROCESSES: Final = 4
+SPARE_FILES: Final = 200
+
+EXIT: Final = """\
+Ends with 0: passed; 1: an objective was missed; 2: misused; 3: void, the generator was the limit; 4: a target does not
+conform, and was not measured; 130: interrupted."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Make the commands known."""
+    _command(commands, "list", _list, "list the scenarios and targets")
+    run = _command(commands, "run", _run, "measure a scenario", epilog=EXIT)
+    run.add_argument("scenario", metavar="SCENARIO", help="see `list`")
+    run.add_argument("--target", action="append", metavar="TARGET", help="a target of `list`, or http://HOST:PORT")
+    run.add_argument("--connections", type=_whole(1), metavar="N", help="members at most")
+    run.add_argument("--rate", type=_number(0.01), metavar="R", help="messages a second at most, of all together")
+    run.add_argument("--duration", type=_number(1, 86400), metavar="S", help="seconds of a trial")
+    run.add_argument("--repeats", type=_whole(1), metavar="K", help="trials of each target, in randomised blocks")
+    run.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed, the same plan (1)")
+    run.add_argument("--processes", type=_whole(1), metavar="N", help="of the generator (one for each CPU it has)")
+    run.add_argument("--out", type=Path, default=RUNS, metavar="DIR", help="where run directories go (.data/runs)")
+    run.add_argument("--plain", action="store_true", help="lines instead of a live table")
+    compare = _command(commands, "compare", _compare, "compare stored runs of one scenario")
+    compare.add_argument("run", nargs="+", type=Path, metavar="RUN")
+    report = _command(commands, "report", _report, "write the report of a stored run: HTML, Markdown, CSV")
+    report.add_argument("run", nargs="+", type=Path, metavar="RUN")
+    replay = _command(commands, "replay", _replay, "judge a stored run again from what was recorded, and print it")
+    replay.add_argument("run", type=Path, metavar="RUN")
+
+
+def _command(commands: Any, name: str, do: Callable[[argparse.Namespace], int], text: str, epilog: str = "") -> Any:
+    command = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(do=do)
+    return command
+
+
+def obey(options: argparse.Namespace) -> int:
+    """Do what was said; what cannot be done is one line and exit code 2."""
+    do: Callable[[argparse.Namespace], int] = options.do
+    try:
+        return do(options)
+    except (UsageError, DamagedRunError) as error:
+        print(f"loadtest: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a directory that cannot be written, a disk that is full
+        print(f"loadtest: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+# ---- the commands -------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    print("scenarios:")
+    for scenario in scenarios().values():
+        print(f"  {scenario.name:<18} {scenario.title}")
+    print("\ntargets:")
+    for target in TARGETS.values():
+        print(f"  {target.name:<18} {target.title}")
+    print("  http://HOST:PORT   a backend that runs already")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    scenario = _scenario(options.scenario)
+    found = contenders(options.target or scenario.targets)
+    workload = resized(scenario.workload, options.connections, options.rate, options.duration)
+    processes = _check(workload, options.processes)
+    experiment = Experiment(
+        scenario,
+        make_schedule(workload, options.seed),
+        found,
+        options.repeats or (scenario.repeats if len(found) > 1 else 1),
+        _place(workload, processes),
+        shlex.join(["python", "-m", "loadtest", *sys.argv[1:]]).split(" "),
+        options.out,
+    )
+    with Progress(experiment, plain=options.plain) as progress:
+        path, verdict = experiment.run(progress.see)
+    stored = StoredRun.read(path)
+    written = write_report(stored)
+    print(render(stored))
+    print(f"Written to {path}: {', '.join(one.name for one in written)}")
+    return verdict.exit_code
+
+
+def _compare(options: argparse.Namespace) -> int:
+    print(render_comparison([StoredRun.read(path) for path in options.run]))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    for path in options.run:
+        for written in write_report(StoredRun.read(path)):
+            print(written)
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    stored = StoredRun.read(options.run)
+    verdict = judge(stored.run, stored.plan, stored.trials, interrupted=stored.run.status != "complete")
+    same = verdict == stored.verdict
+    stored.verdict = verdict
+    print(render(stored))
+    if not same:
+        print("This is not the verdict that is stored in the directory.", file=sys.stderr)
+    return verdict.exit_code
+
+
+# ---- what they need -----------------------------------------------------------------------------
+
+
+def _scenario(name: str) -> Scenario:
+    known = scenarios()
+    if name not in known:
+        raise UsageError(f"no scenario {name!r}: there are {', '.join(known)}")
+    return known[name]
+
+
+def _check(workload: Workload, processes: int | None) -> int:
+    """Return the number of the generator's processes. Raises UsageError where there are not enough descriptors."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = processes or max(1, min(MOST_PROCESSES, cpus - workload.workers - (cpus > 3)))
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    needed = workload.most_connections + SPARE_FILES
+    if needed > most:
+        raise UsageError(
+            f"{workload.most_connections} connections need {needed} descriptors in the server, and this shell allows "
+            f"{most}: raise it with `ulimit -n`, or ask for fewer with --connections"
+        )
+    return count
+
+
+def _place(workload: Workload, processes: int) -> Place:
+    """The server with its Redis on the first CPUs, the generator on those behind; nothing is pinned on one CPU."""
+    if not hasattr(os, "sched_getaffinity") or len(cpus := sorted(os.sched_getaffinity(0))) < 2:
+        return Place(None, (None,) * processes)
+    servers = cpus[:1] if len(cpus) < 4 else cpus[: min(len(cpus) - 2, workload.workers + 1)]
+    others = [cpu for cpu in cpus if cpu not in servers]
+    return Place(frozenset(servers), tuple(others[number % len(others)] for number in range(processes)))
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= 10_000_000:
+            raise argparse.ArgumentTypeError(f"a whole number from {least}")
+        return int(text)
+
+    return number
+
+
+def _number(least: float, most: float = 1e9) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"from {least:g} to {most:g}")
+        return value
+
+    return number

@@ -1,0 +1,87 @@
+"""Who did not get what they should have, and why: the last page of a process's books."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from loadtest.connection import Phase
+from loadtest.crew.users import Crew, User
+
+
+def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], settled: bool) -> dict[str, int]:
+    """Return deliveries by cause; what a member missed that stayed is noted in the ledger as lost.
+
+    ``tops`` are the highest offsets acknowledged to anybody. Where a backlog remains (not ``settled``), what stays
+    away is not lost yet: nobody can tell.
+    """
+    found: Counter[str] = Counter()
+    found["publish refused"] = crew.books.unplaced(audience)
+    for user in crew.users.values():
+        if not user.wanted:
+            continue
+        found["reset"] += user.missed_to_reset
+        found["not in yet"] += _missed_while_waiting(crew, user)
+        top = tops.get(crew.rooms[user.room].reference.room, 0)
+        if _stays(user):
+            lost = _lost(user, top)
+            if lost and settled:
+                note = f"{lost} in {crew.rooms[user.room].reference.room} by connection {user.number}"
+                crew.books.faults.note("lost", lost, note)
+            found["client gap" if settled else "backlog"] += lost
+        else:
+            found[_cause(user)] += _missed_outside(crew, user, top)
+    return {cause: count for cause, count in found.items() if count}
+
+
+def _stays(user: User) -> bool:
+    return user.connection is not None and user.connection.phase is Phase.JOINED and not user.stalled
+
+
+def _lost(user: User, top: int) -> int:
+    connection = user.connection
+    if connection is None:
+        return 0
+    reference = connection.follower.reference
+    tail = max(0, top - max(reference.highest, connection.follower.position))
+    return connection.follower.lost + tail
+
+
+def _missed_while_waiting(crew: Crew, user: User) -> int:
+    waits = [wait for wait in user.waits if wait[2] > max(wait[1], crew.began)]
+    return sum(crew.books.entries_due(room, since, until) for room, since, until in waits)
+
+
+def _missed_outside(crew: Crew, user: User, top: int) -> int:
+    """What a user lacks who is not inside at the end."""
+    reference = crew.rooms[user.room].reference
+    top = max(top, reference.highest)
+    if user.connection is not None and user.connection.phase is Phase.JOINED:
+        return max(0, top - user.connection.follower.position)
+    if user.offset is not None:
+        return max(0, top - user.offset)
+    return crew.books.entries_due(reference.room, user.intended, float("inf"))
+
+
+def _cause(user: User) -> str:
+    if user.stalled:
+        return "closed as slow" if user.ended else "socket dead"
+    if user.offset is None:
+        return "never got in"
+    return "server restarted" if "1012" in user.ended else "socket dead"
+
+
+def as_record(found: Mapping[str, int], counters: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return losses by cause for the record; ``counters`` are what the server counted in the meantime."""
+    rows = []
+    for cause, deliveries in sorted(found.items()):
+        name, detail = cause, ""
+        if cause == "client gap":
+            gaps = counters.get("chat_bus_reconnects_total", 0) + counters.get("chat_gaps_filled_total", 0)
+            name = "bus gap" if gaps else "client gap"
+            detail = f"the server saw {gaps:.0f} gaps of its bus" if gaps else "later entries came, or others got it"
+        elif cause == "closed as slow":
+            detail = f"the server closed {counters.get('chat_slow_consumers_total', 0):.0f} connections as slow"
+        elif cause == "publish refused":
+            detail = "refused, or its connection was gone before it was answered"
+        rows.append({"cause": name, "deliveries": deliveries, "detail": detail})
+    return rows

@@ -1,0 +1,433 @@
+"""The users that one process of the generator plays: each enters, moves, speaks, fails and comes back by the plan."""
+
+import errno
+import heapq
+import itertools
+import json
+import random
+import re
+import selectors
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from loadtest import wire
+from loadtest.connection import Connection, Phase
+from loadtest.crew.books import Books
+from loadtest.crew.request import Request
+from loadtest.ledger import Posted
+from loadtest.plan import Post
+from loadtest.reference import Follower, Reference
+from loadtest.schedule import Action
+
+OPENING: Final = 32
+"""Handshakes under way at a time, before the plan begins."""
+READS: Final = 32
+"""Reads between two looks at the clock and at what is due."""
+BUFFER: Final = 256 * 1024
+SMALL_BUFFER: Final = 8 * 1024
+"""Bytes that the kernel keeps for those who will stop reading."""
+LONGEST_WAIT: Final = 0.05
+BACKOFF: Final = 0.25
+MOST_BACKOFF: Final = 2.0
+"""Seconds of the first and of the longest wait before a user comes back; drawn from zero up to it (full jitter)."""
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+CODE: Final = re.compile(r"closed by the server: (\d+)")
+FIRST_REF: Final = 16
+
+
+@dataclass(slots=True)
+class User:
+    """One person. ``position`` is (epoch, offset) to come back to; ``wanted`` says whether the plan has them inside."""
+
+    number: int
+    room: int
+    wanted: bool = False
+    intended: float = 0.0
+    """when they were to be inside"""
+    waiting: bool = True
+    waits: list[tuple[str, float, float]] = field(default_factory=list)
+    """rooms, and from when to when the plan had them inside although they were not in yet"""
+    connection: "Member | None" = None
+    epoch: str = ""
+    offset: int | None = None
+    attempts: int = 0
+    next_room: int | None = None
+    stalled: bool = False
+    will_stall: bool = False
+    ended: str = ""
+    missed_to_reset: int = 0
+
+
+@dataclass
+class Room:
+    """``behind`` are the users who follow it, or will when they are back."""
+
+    reference: Reference
+    users: set[int] = field(default_factory=set)
+
+
+class Member(Connection):
+    """A connection that tells its crew what becomes of it."""
+
+    __slots__ = ("_crew", "_user", "began", "replaying")
+
+    def __init__(self, crew: "Crew", user: User, reference: Reference, intended: float, **rest: Any) -> None:
+        self._crew = crew
+        self._user = user
+        self.began = intended
+        self.replaying = False
+        super().__init__(user.number, reference, **rest)
+
+    def join(self) -> None:
+        user = self._user
+        since = {} if user.offset is None else {"since": {"epoch": user.epoch, "offset": user.offset}}
+        self.command({"type": "join", "ref": 0, "room": self.room, **since})
+
+    def on_open(self) -> None:
+        self._crew.on_open(self._user, self)
+        self.join()
+
+    def on_joined(self, result: dict[str, Any]) -> None:
+        self._crew.on_joined(self._user, self, result)
+
+    def on_replay(self, push: dict[str, Any]) -> None:
+        self._crew.on_page(self, push["messages"], more=push["more"])
+
+    def on_left(self) -> None:
+        self._crew.on_left(self._user, self)
+
+    def on_closed(self, before: Phase) -> None:
+        self._crew.on_closed(self._user, self, before)
+
+
+class Crew:
+    """A context manager. ``headers`` gives those of a user's handshake; ``prefix`` names the rooms of this trial."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        rooms: int,
+        prefix: str,
+        books: Books,
+        headers: Callable[[int], Mapping[str, str]],
+        *,
+        returning: bool,
+        seed: int,
+        path: str = "/ws",
+    ) -> None:
+        self.books = books
+        self.selector = selectors.DefaultSelector()
+        self.users: dict[int, User] = {}
+        self.rooms = [Room(Reference(f"{prefix}-{room}", books)) for room in range(rooms)]
+        self.began = time.monotonic()
+        """when the plan begins; known only once all are in"""
+        self.heard = time.monotonic()
+        self._address = address
+        self._headers = headers
+        self._returning = returning
+        self._buffer = memoryview(bytearray(BUFFER))
+        self._dice = random.Random(f"crew {seed}")
+        self._refs = itertools.count(FIRST_REF)
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_numbers = itertools.count()
+        self._frames: dict[str, tuple[int, bytes]] = {}
+        self._requests: set[Request] = set()
+        self.over = False
+
+    # ---- what the worker calls ------------------------------------------------------------------
+
+    def prepare(self, action: Action) -> None:
+        """Make the frame of a post, so that nothing but sending it is left when it is due."""
+        ref = next(self._refs)
+        room = self.rooms[action.room].reference.room
+        command = {"type": "post", "ref": ref, "room": room, "id": action.id, "text": action.text}
+        frame = wire.encode(wire.TEXT, json.dumps(command).encode(), self._dice.getrandbits(32))
+        self._frames[action.id] = (ref, frame)
+
+    def expect(self, action: Action, window: int, audience: int) -> None:
+        """A post of the plan, whoever sends it; ``audience`` is that of this process."""
+        room = self.rooms[action.room].reference.room
+        post = Post(action.due, action.user, action.id, action.text)
+        intended = self.began + action.due
+        self.books.expect(Posted(post, room, intended, measured=True, window=window, audience=audience))
+
+    def act(self, action: Action, intended: float, window: int) -> None:
+        """Do what is due."""
+        match action.kind:
+            case "enter":
+                self.enter(action.user, action.room, intended)
+            case "post":
+                self._post(action, intended, window)
+            case "move":
+                self._move(self.users[action.user], action.room, intended)
+            case "cut":
+                self._cut(self.users[action.user], action.seconds)
+            case "stall":
+                self._stall(self.users[action.user], action.seconds)
+            case "request" | "diagnose":
+                self._request(action.text, intended, window)
+
+    def add(self, user: User) -> None:
+        """Somebody who will enter."""
+        self.users[user.number] = user
+
+    def enter(self, number: int, room: int, intended: float) -> None:
+        """Open a connection and join."""
+        user = self.users[number]
+        user.room, user.wanted, user.intended = room, True, intended
+        self.rooms[room].users.add(number)
+        self._connect(user, intended)
+
+    def turn(self, timeout: float, between: Callable[[], None] | None = None) -> None:
+        """Wait for events, at most ``timeout`` seconds, and take them; ``between`` is called every READS events."""
+        settle, now = self.books.settle, time.monotonic
+        heard = 0
+        for place, (key, mask) in enumerate(self.selector.select(min(timeout, LONGEST_WAIT)), 1):
+            heard += key.data.on_event(mask)
+            if not place % READS:
+                settle(now())
+                if between is not None:
+                    between()
+        moment = now()
+        settle(moment)
+        if heard:
+            self.heard = moment
+        while self._timers and self._timers[0][0] <= moment:
+            heapq.heappop(self._timers)[2]()
+
+    @property
+    def delivered(self) -> bool:
+        """Whether every post was answered and everybody who is inside has what others have."""
+        return self.books.complete and all(member.follower.settled for member in self.members())
+
+    def members(self) -> Iterator[Member]:
+        for user in self.users.values():
+            if user.connection is not None and user.connection.phase is Phase.JOINED and not user.stalled:
+                yield user.connection
+
+    def trim(self) -> None:
+        """Forget what everybody in a room has, so that a long run takes no more memory than a short one."""
+        for room in self.rooms:
+            if not room.reference.ends or room.reference.arrivals.changes:
+                continue
+            followers = [follower for number in room.users if (follower := self._following(number, room)) is not None]
+            if len(followers) == len(room.users) and all(one.settled for one in followers):
+                room.reference.restart()
+                for follower in followers:
+                    follower.restart()
+
+    # ---- actions --------------------------------------------------------------------------------
+
+    def _connect(self, user: User, intended: float) -> None:
+        if self.over or not user.wanted:
+            return
+        reference = self.rooms[user.room].reference
+        try:
+            user.connection = Member(
+                self,
+                user,
+                reference,
+                intended,
+                address=self._address,
+                headers=self._headers(user.number),
+                selector=self.selector,
+                buffer=self._buffer,
+                receive_buffer=SMALL_BUFFER if user.will_stall else None,
+            )
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            user.ended = f"not tried: {error.strerror}"
+            self.books.second.failures += 1
+
+    def _post(self, action: Action, intended: float, window: int) -> None:
+        books, user = self.books, self.users[action.user]
+        books.second.planned += 1
+        books.phases[window].planned += 1
+        connection = user.connection
+        if connection is None or connection.phase is not Phase.JOINED or connection.room != self._name(action.room):
+            books.second.unsent += 1
+            return books.faults.note("unsent", 1, f"connection {user.number}: {user.ended or 'not in yet'}")
+        ref, frame = self._frames.pop(action.id)
+        books.sending(ref, action.id)
+        connection.send(frame)
+        now = time.monotonic()
+        books.second.sent += 1
+        books.phases[window].sent += 1
+        books.phases[window].latency["send_lag"].record(now - intended)
+        books.second.latency["send_lag"].record(now - intended)
+        return None
+
+    def _move(self, user: User, room: int, intended: float) -> None:
+        connection = user.connection
+        user.intended, user.waiting = intended, True
+        if connection is None or connection.phase is not Phase.JOINED or user.stalled:
+            self._leave_room(user)
+            user.room, user.offset = room, None
+            self.rooms[room].users.add(user.number)
+            return
+        user.next_room = room
+        connection.leave()
+
+    def _cut(self, user: User, away: float) -> None:
+        connection = user.connection
+        if connection is None or connection.phase is Phase.CLOSED or user.stalled:
+            return
+        connection.close("cut: the client's network failed")
+        self._later(away, lambda: self._connect(user, time.monotonic()))
+
+    def _stall(self, user: User, seconds: float) -> None:
+        user.stalled = True
+        if user.connection is not None:
+            user.connection.pause()
+        if seconds >= 0:
+            self._later(seconds, lambda: self._recover(user))
+
+    def _recover(self, user: User) -> None:
+        user.stalled = False
+        if user.connection is not None:
+            user.connection.go_on()
+
+    def _request(self, path: str, intended: float, window: int) -> None:
+        def done(request: Request) -> None:
+            self._requests.discard(request)
+            latency = time.monotonic() - intended
+            if request.failed:
+                self.books.second.http_failed += 1
+            self.books.second.latency["http"].record(latency)
+            self.books.phases[window].latency["http"].record(latency)
+
+        try:
+            self._requests.add(Request(self._address, path, self.selector, done))
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            self.books.second.failures += 1
+
+    # ---- what becomes of connections ------------------------------------------------------------
+
+    def on_open(self, user: User, connection: Member) -> None:
+        now = time.monotonic()
+        self.books.second.latency["handshake"].record(now - connection.began)
+        self.books.phases[self._window(now)].latency["handshake"].record(now - connection.began)
+
+    def on_joined(self, user: User, connection: Member, result: dict[str, Any]) -> None:
+        room, follower = self.rooms[user.room], connection.follower
+        epoch, offset = str(result["epoch"]), result["offset"]
+        user.attempts = 0
+        if user.waiting:
+            user.waiting = False
+            user.waits.append((connection.room, user.intended, time.monotonic()))
+        if not any(self._following(number, room) for number in room.users if number != user.number):
+            first = user.offset if user.offset is not None and result.get("recovered") else offset
+            if room.reference.epoch != epoch or first > room.reference.top:
+                room.reference.rebase(epoch, first)
+        if user.offset is not None and result.get("recovered"):
+            follower.join(epoch, user.offset)
+            self.on_page(connection, result["messages"], more=result["more"])
+        else:
+            if user.offset is not None:
+                user.missed_to_reset += max(0, offset - user.offset)
+            follower.join(epoch, offset)
+        user.epoch = epoch
+        if user.stalled:
+            connection.pause()
+
+    def on_page(self, connection: Member, messages: list[dict[str, Any]], more: bool) -> None:
+        before = self.books.delivered
+        for entry in messages:
+            connection.follower.recover(entry)
+        self.books.settle(time.monotonic())
+        self.books.second.recovered += self.books.delivered - before
+        connection.replaying = more
+
+    def on_left(self, user: User, connection: Member) -> None:
+        if user.next_room is None:
+            return
+        if lost := connection.follower.lost_inside:
+            self.books.faults.note("lost", lost, f"{lost} in {connection.room} by connection {user.number}")
+        self._leave_room(user)
+        user.room, user.next_room, user.offset = user.next_room, None, None
+        room = self.rooms[user.room]
+        room.users.add(user.number)
+        connection.follower.move(room.reference)
+        connection.room, connection.phase = room.reference.room, Phase.OPEN
+        connection.join()
+
+    def on_closed(self, user: User, connection: Member, before: Phase) -> None:
+        user.ended = connection.ended
+        if connection.follower.joined:
+            user.offset = connection.follower.position
+            if connection.follower.missing:
+                user.offset = min(connection.follower.missing) - 1
+        if self.over:
+            return
+        books = self.books
+        books.hang_up(user.number)
+        books.second.closes[close_label(connection.ended)] += 1
+        if before in (Phase.OPEN, Phase.JOINED):
+            books.second.ended += 1
+        else:
+            books.second.turned_away += 1
+        if connection.ended.startswith("cut"):
+            return
+        if before in (Phase.OPEN, Phase.JOINED):
+            books.faults.note("disconnected", 1, f"connection {user.number}: {connection.ended}")
+        if self._returning and user.wanted:
+            user.attempts += 1
+            most = min(MOST_BACKOFF, BACKOFF * 2**user.attempts)
+            self._later(self._dice.uniform(0, most), lambda: self._connect(user, time.monotonic()))
+
+    # ---- parts ----------------------------------------------------------------------------------
+
+    def _following(self, number: int, room: Room) -> Follower | None:
+        connection = self.users[number].connection
+        if connection is None or connection.phase is not Phase.JOINED:
+            return None
+        follower = connection.follower
+        return follower if follower.joined and follower.reference is room.reference else None
+
+    def _leave_room(self, user: User) -> None:
+        self.rooms[user.room].users.discard(user.number)
+
+    def _name(self, room: int) -> str:
+        return self.rooms[room].reference.room
+
+    def _window(self, now: float) -> int:
+        return self.window_at(now - self.began)
+
+    window_at: Callable[[float], int] = staticmethod(lambda due: 0)
+    """in which phase a moment of the plan lies; set by who knows the plan"""
+
+    def _later(self, seconds: float, do: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._timer_numbers), do))
+
+    def next_timer(self) -> float | None:
+        """Return the seconds until the next timer."""
+        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over = True
+        for user in self.users.values():
+            if user.connection is not None:
+                user.connection.close("the test is over")
+        for request in list(self._requests):
+            request.close()
+        self.selector.close()
+
+
+def close_label(ended: str) -> str:
+    """Return the close code of how a connection ended, or in a word or two what it was instead."""
+    if match := CODE.match(ended):
+        return match[1]
+    head = ended.partition(":")[0]
+    if head in ("lost", "gone"):
+        return "1006"
+    if ended.startswith("refused: HTTP/1.1 "):
+        return "HTTP " + ended.split()[2]
+    return head

@@ -1,0 +1,255 @@
+"""A stored run as text for people, in Markdown, and as CSV for spreadsheets."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from loadtest.outcome.comparison import METRICS
+from loadtest.outcome.format import quantity
+from loadtest.outcome.judge import unit_of
+from loadtest.record.directory import StoredRun
+from loadtest.record.models import Compared, Latency, Trial, Verdict
+
+FIGURES = (
+    "members_max",
+    "deliveries_per_second",
+    "delivery_p50",
+    "delivery_p99",
+    "delivery_max",
+    "uncorrected_p99",
+    "first_p50",
+    "last_p50",
+    "last_p99",
+    "handshake_p99",
+    "http_p99",
+    "reach",
+    "server_cpu",
+    "cpu_per_delivery",
+    "rss_per_connection",
+    "rss_max",
+    "threads_max",
+    "scheduler_lag_p99",
+)
+"""Shown in this order: the median over the repeats."""
+
+
+def render(stored: StoredRun) -> str:
+    """Return the whole report. A run that is void shows why, and no figure."""
+    run, verdict = stored.run, stored.verdict
+    parts = [f"# {run.scenario}: {run.id}"]
+    if verdict is None:
+        return "\n\n".join([*parts, f"No verdict: the run is {run.status}."]) + "\n"
+    parts += [f"**{verdict.outcome.upper()}** (exit code {verdict.exit_code}). {verdict.headline}"]
+    parts += [_bullets([("Question", run.question), ("Hypothesis", run.hypothesis), ("Expected", run.picture)])]
+    if verdict.validity == "void":
+        parts += ["## Why it is void", _bullets(("", reason) for reason in verdict.reasons)]
+    else:
+        parts += _figures(stored, verdict)
+    parts += ["## Ledger", _ledger(stored)]
+    if any(event.kind == "fault" for event in stored.events):
+        parts += ["## Faults", _faults(stored)]
+    parts += ["## Fairness", _fairness(stored), "## Circumstances", _bullets(stored.environment.items())]
+    parts += [f"Plan: {stored.plan.posts:,} messages, {stored.plan.actions:,} actions, SHA-256 {stored.plan.digest}."]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render_comparison(stored: Sequence[StoredRun]) -> str:
+    """Return the figures of several runs side by side; one that is void, or of another plan, says so instead."""
+    columns = [(one, target.label) for one in stored for target in one.run.targets]
+    rows = [("figure", *(f"{label} of {one.run.id}" for one, label in columns))]
+    rows.append(("outcome", *(one.verdict.outcome if one.verdict else "none" for one, _ in columns)))
+    rows.append(("plan", *(one.plan.digest[:12] for one, _ in columns)))
+    for metric in FIGURES:
+        values = [_shown(one, label, metric) for one, label in columns]
+        if any(value is not None for value in values):
+            rows.append((metric, *(quantity(value, unit_of(metric)) for value in values)))
+    parts = ["# Runs side by side", _table(rows)]
+    if len({one.plan.digest for one in stored}) > 1:
+        parts.append("The plans differ: what is compared here was not asked the same.")
+    parts.append(
+        "Trials of different runs were not interleaved, so there are no intervals: `run` several targets to have them."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _shown(stored: StoredRun, label: str, metric: str) -> float | None:
+    valid = stored.verdict is not None and stored.verdict.validity == "valid"
+    return _middle(stored.trials, label, metric) if valid else None
+
+
+def _figures(stored: StoredRun, verdict: Verdict) -> list[str]:
+    labels = [target.label for target in stored.run.targets]
+    rows = [("figure", *labels)]
+    for metric in FIGURES:
+        values = [_middle(stored.trials, label, metric) for label in labels]
+        if any(value is not None for value in values):
+            rows.append((metric, *(quantity(value, unit_of(metric)) for value in values)))
+    parts = ["## Figures", _table(rows)]
+    judged = [
+        (one.label, one.name, one.limit, quantity(one.value, unit_of(one.metric)), _held(one.held))
+        for one in verdict.objectives
+    ]
+    parts += ["## Objectives", _table([("target", "objective", "limit", "found", ""), *judged])]
+    if len([phase for phase in stored.plan.phases if phase.measured]) > 1:
+        parts += ["## Phases", _phases(stored, labels)]
+    if verdict.comparisons:
+        parts += ["## Comparison", _compared(verdict.comparisons)]
+    if verdict.noise:
+        parts += ["## Noise floor: the same target against itself", _compared(verdict.noise)]
+    parts += [f"- {one.text}" for one in verdict.crossover]
+    parts += [
+        f"- capacity of {one.label}: {one.phase or 'none of the steps was held'}"
+        + (f", {one.deliveries_per_second:,.0f} deliveries/s" if one.deliveries_per_second else "")
+        + f"; beyond: {one.limit}"
+        for one in verdict.capacity
+    ]
+    parts += ["## What stopped it", _bullets(verdict.stopped_by.items())]
+    return parts
+
+
+def _phases(stored: StoredRun, labels: Sequence[str]) -> str:
+    head = ["phase", "messages/s"]
+    for label in labels:
+        head += [f"{label}: deliveries/s", "p50", "p99"]
+    rows = [tuple(head)]
+    for phase in stored.plan.phases:
+        if not phase.measured:
+            continue
+        cells = [phase.name, f"{phase.rate:,.3g}"]
+        for label in labels:
+            results = [
+                one for trial in stored.trials if trial.label == label for one in trial.phases if one.name == phase.name
+            ]
+            rate = [one.deliveries / one.seconds for one in results]
+            cells += [f"{median(rate):,.0f}" if rate else "–"]
+            cells += [_middle_of([one.latency.delivery for one in results], name) for name in ("p50", "p99")]
+        rows.append(tuple(cells))
+    return _table(rows)
+
+
+def _middle_of(records: Sequence[Latency], name: str) -> str:
+    values = [value for one in records if (value := getattr(one, name)) is not None]
+    return quantity(median(values) if values else None, "seconds")
+
+
+def _compared(rows: Iterable[Compared]) -> str:
+    found = [("figure", "phase", "a", "b", "a", "b", "b / a", "95 % interval", "finding")]
+    for row in rows:
+        unit = METRICS[row.metric]
+        between = f"{row.low:.3f} – {row.high:.3f}" if row.low is not None and row.high is not None else "–"
+        finding = f"{row.finding}: {row.better} is better" if row.better else row.finding
+        ratio = f"{row.ratio:.3f}" if row.ratio is not None else "–"
+        found.append(
+            (
+                row.metric,
+                row.phase or "all",
+                row.a,
+                row.b,
+                quantity(row.value_a, unit),
+                quantity(row.value_b, unit),
+                ratio,
+                between,
+                finding,
+            )
+        )
+    return _table(found)
+
+
+def _ledger(stored: StoredRun) -> str:
+    lines: list[tuple[str, str]] = []
+    for trial in stored.trials:
+        found = {kind: count for kind, count in trial.ledger.model_dump().items() if count}
+        said = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in found.items())
+        counts = trial.denominators
+        lines.append(
+            (
+                f"{trial.label}, repeat {trial.repeat}",
+                f"{counts.delivered:,} deliveries of {counts.connected:,} to connected and {counts.intended:,} to "
+                f"intended members: {said or 'nothing wrong'}",
+            )
+        )
+        lines += [("", f"{loss.deliveries:,} missed, {loss.cause}: {loss.detail}") for loss in trial.losses]
+        lines += [("", example[:200]) for example in trial.examples[:3]]
+        if trial.error:
+            lines.append(("", trial.error))
+    return _bullets(lines)
+
+
+def _faults(stored: StoredRun) -> str:
+    faults = [event for event in stored.events if event.kind == "fault"]
+    return _bullets(
+        (
+            f"{event.label}, repeat {event.repeat}",
+            f"{event.name} at {event.t:.1f} s"
+            + (f" until {event.until:.1f} s" if event.until is not None else "")
+            + (f" {event.detail}" if event.detail else ""),
+        )
+        for event in faults
+    )
+
+
+def _fairness(stored: StoredRun) -> str:
+    labels = [target.label for target in stored.run.targets]
+    rows = [("setting", *labels, "why")]
+    for row in stored.fairness.settings:
+        values = (row.values.get(label, "–") for label in labels)
+        rows.append((row.name if row.equal else f"{row.name} (differs)", *values, row.why))
+    return _table(rows)
+
+
+def series_csv(stored: StoredRun) -> str:
+    """Return the series with one line per second and trial; durations in seconds."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    head = ["label", "repeat", "t", "phase", "members", "open", "handshaking", "planned", "sent", "acknowledged"]
+    head += ["refused", "unsent", "deliveries", "recovered", "p50", "p95", "p99", "max", "service_p99", "handshake_p99"]
+    head += ["http_p99", "lost", "duplicated", "reordered", "corrupt", "foreign", "generator_cpu"]
+    rows.writerow(head)
+    for one in stored.series():
+        connections, messages, ledger = one.connections, one.messages, one.ledger
+        cells = [one.label, one.repeat, one.t, one.phase, connections.members, connections.open]
+        cells += [connections.handshaking, messages.planned, messages.sent, messages.acknowledged, messages.refused]
+        cells += [messages.unsent, one.deliveries, one.recovered, one.delivery.p50, one.delivery.p95, one.delivery.p99]
+        cells += [one.delivery.max, one.service.p99, one.handshake.p99, one.http.p99, ledger.lost, ledger.duplicated]
+        cells += [ledger.reordered, ledger.corrupt, ledger.foreign, one.generator.cpu]
+        rows.writerow(cells)
+    return text.getvalue()
+
+
+def trials_csv(stored: StoredRun) -> str:
+    """Return one line per trial and phase: what percentiles are read from lies in trials.jsonl."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    head = ["label", "repeat", "phase", "planned", "sent", "acknowledged", "deliveries", "seconds", "p50", "p95", "p99"]
+    rows.writerow([*head, "max", "service_p99", "uncorrected_p99", "first_p50", "last_p50", "handshake_p99"])
+    for trial in stored.trials:
+        for phase in trial.phases:
+            found = phase.latency
+            cells = [trial.label, trial.repeat, phase.name, phase.planned, phase.sent, phase.acknowledged]
+            cells += [phase.deliveries, phase.seconds, found.delivery.p50, found.delivery.p95, found.delivery.p99]
+            cells += [found.delivery.max, found.service.p99, found.uncorrected.p99, found.first.p50, found.last.p50]
+            rows.writerow([*cells, found.handshake.p99])
+    return text.getvalue()
+
+
+def _middle(trials: Iterable[Trial], label: str, metric: str) -> float | None:
+    values = [value for trial in trials if trial.label == label and (value := trial.figures.get(metric)) is not None]
+    return median(values) if values else None
+
+
+def _held(held: bool) -> str:
+    return "held" if held else "MISSED"
+
+
+def _bullets(pairs: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- {name}: {value}" if name else f"    - {value}" for name, value in pairs)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)

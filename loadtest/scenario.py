@@ -1,0 +1,44 @@
+"""What a scenario is: a question, a hypothesis that was written down before the run, and the workload that answers."""
+
+import re
+from dataclasses import dataclass
+
+from loadtest.record.models import Objective
+from loadtest.workload import Workload
+
+PART = re.compile(r"^(Question|Hypothesis|Picture): ", re.MULTILINE)
+
+
+def p99_within(seconds: float) -> Objective:
+    return Objective(name="99 % of deliveries in time", metric="delivery_p99", at_most=seconds)
+
+
+def no_worse_than(metric: str, name: str, at_most: float) -> Objective:
+    return Objective(name=name, metric=metric, at_most=at_most)
+
+
+NOTHING_BROKEN = Objective(name="nothing lost, doubled, out of order or corrupt", metric="broken", at_most=0)
+EVERYBODY_REACHED = Objective(name="every intended delivery made", metric="reach", at_least=1.0)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``doc`` is the docstring of its module: a title, then Question, Hypothesis, Picture. ``targets`` are measured
+    unless others are named; ``repeats`` are made where several are compared."""
+
+    name: str
+    doc: str
+    workload: Workload
+    objectives: tuple[Objective, ...] = (NOTHING_BROKEN, p99_within(0.1))
+    targets: tuple[str, ...] = ("async", "sync")
+    repeats: int = 1
+
+    @property
+    def title(self) -> str:
+        return self.doc.strip().splitlines()[0]
+
+    def part(self, name: str) -> str:
+        """Return the paragraph that begins with ``name``: Question, Hypothesis or Picture."""
+        pieces = PART.split(self.doc)
+        found = dict(zip(pieces[1::2], pieces[2::2], strict=True))
+        return " ".join(found.get(name, "").split())
