@@ -22,6 +22,7 @@ from stack.guard import GUARD
 
 WHY: Final[Mapping[str, str]] = {
     "CHAT_COMMAND_RATE": "the load is limited by the plan, not by the server",
+    "CHAT_CONNECTION_RATE": "the load is limited by the plan, not by the server",
     "CHAT_THREADS": "a thread for every member, and some to spare",
     "CHAT_MAX_CONNECTIONS": "as threads and descriptors allow",
     "CHAT_MAX_CONNECTIONS_PER_USER": "as threads and descriptors allow",
