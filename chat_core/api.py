@@ -118,7 +118,7 @@ class Twin(Document):
     """The same chat on the other backend."""
 
     label: str
-    address: str = Field(description="`:port` on the host of the page, or an absolute address")
+    address: str = Field(description="`:port` on the host of the page, `/path` of its origin, or an absolute address")
 
 
 class About(Document):

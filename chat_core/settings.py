@@ -1,5 +1,6 @@
 """The settings of a backend, read once from ``CHAT_*`` in the environment and frozen."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -96,7 +97,7 @@ def read(backend: BackendName, environment: Mapping[str, str]) -> Settings:
         ping_interval=source.number("CHAT_PING_INTERVAL", 20.0, 0.1),
         ping_timeout=source.number("CHAT_PING_TIMEOUT", 20.0, 0.1),
         drain_seconds=source.number("CHAT_DRAIN_SECONDS", 10.0, 0.0),
-        twin=source.text("CHAT_TWIN", twin),
+        twin=_twin(source.text("CHAT_TWIN", twin), TWINS[backend]),
         allowed_origins=tuple(source.text("CHAT_ALLOWED_ORIGINS", "").replace(",", " ").split()),
     )
     if settings.outbox_hard <= settings.outbox_soft:
@@ -108,6 +109,13 @@ def _redis_url(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("CHAT_REDIS_URL must begin with redis://, rediss:// or unix://")
     return url
+
+
+def _twin(address: str, name: BackendName) -> str:
+    """Both backends can be told the same: ``{twin}`` stands for the name of the other one."""
+    if address and not re.match(r":\d{1,5}$|/[^/]|https?://[^/]", address):
+        raise SettingsError(f"CHAT_TWIN must be :PORT, /PATH or a URL, not {address!r}")
+    return address.replace("{twin}", name)
 
 
 def _secrets(text: str, host: str) -> tuple[str, ...]:

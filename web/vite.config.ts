@@ -32,6 +32,7 @@ function apiPages(): Plugin {
 }
 
 export default defineConfig({
+  base: "./", // behind a gateway the page is at /async/ and the like
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [apiPages()],
   build: { target: "es2023", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },

@@ -27,6 +27,11 @@ def test_off_loopback_there_is_a_secret_and_no_twin_by_default() -> None:
     assert (settings.twin, settings.on_loopback) == ("", False)
 
 
+def test_both_backends_can_be_told_the_same_of_their_twins() -> None:
+    environment = REDIS | {"CHAT_TWIN": "/{twin}"}
+    assert (read("async", environment).twin, read("sync", environment).twin) == ("/sync", "/async")
+
+
 def test_lists_are_separated_by_commas() -> None:
     environment = {
         "CHAT_SECRET": f"{SECRET}, {'t' * 32}",
@@ -53,6 +58,8 @@ def test_secrets_are_not_shown() -> None:
         ("CHAT_PORT", "٣"),
         ("CHAT_SECRET", "short"),
         ("CHAT_SECRET", f"{SECRET},short"),
+        ("CHAT_TWIN", "flask.example"),
+        ("CHAT_TWIN", ":http"),
         ("CHAT_WORKERS", "0"),
         ("CHAT_THREADS", "17"),
         ("CHAT_WORKER", "eventlet"),

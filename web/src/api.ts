@@ -1,5 +1,6 @@
 /** The REST calls of the client. Every failure is an ApiError; its status is 0 where no answer came. */
 
+import { ownBase } from "./address";
 import type { About, CurrentSession, IssuedSession, MessagePage, Rooms } from "./protocol";
 
 const PATIENCE_MS = 8000;
@@ -22,14 +23,14 @@ async function failure(response: Response): Promise<ApiError> {
   return new ApiError(response.status, message, wait > 0 ? wait : null);
 }
 
-async function call<Result>(method: string, url: string, body?: unknown): Promise<Result> {
+async function call<Result>(method: string, path: string, body?: unknown, base = ownBase(location)): Promise<Result> {
   const request: RequestInit = {
     method,
     credentials: "include",
     signal: AbortSignal.timeout(PATIENCE_MS),
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
   };
-  const response = await fetch(url, request).catch(() => null);
+  const response = await fetch(base + path, request).catch(() => null);
   if (response === null) throw new ApiError(0, "the server cannot be reached");
   if (!response.ok) throw await failure(response);
   if (response.status === 204) return undefined as Result;
@@ -44,7 +45,7 @@ async function read<Result>(path: string, other: string | null): Promise<Result>
     return await call<Result>("GET", path);
   } catch (error) {
     if (other === null || !(error instanceof ApiError) || error.status !== 0) throw error;
-    return call<Result>("GET", other + path);
+    return call<Result>("GET", path, undefined, other);
   }
 }
 

@@ -5,7 +5,7 @@
  * and everything that happens comes back as an event that names the attempt it belongs to.
  */
 
-import { originOf, socketOf } from "./address";
+import { baseOf, ownBase, socketOf } from "./address";
 import { ApiError, getSession } from "./api";
 import type { AnyPush } from "./protocol";
 import { due, wakeAt } from "./state/due";
@@ -104,8 +104,8 @@ export class Connector {
   }
 }
 
-/** The origin that the socket goes to. */
+/** The base of the backend that the socket goes to. */
 export function endpoint({ about, connection }: State): string {
   const twin = connection.side === "twin" ? about?.twin : null;
-  return twin ? originOf(twin.address, location) : location.origin;
+  return twin ? baseOf(twin.address, location) : ownBase(location);
 }

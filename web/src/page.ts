@@ -1,5 +1,6 @@
 /** The page around the chat: its address, its title, whether it is seen, and what it keeps. */
 
+import { isShared, ownBase } from "./address";
 import { ApiError, getAbout, getOlder, getRooms } from "./api";
 import { endpoint } from "./connection";
 import { ROOM_PATTERN } from "./protocol";
@@ -19,9 +20,9 @@ function roomInAddress(): string {
 }
 
 /** Where to ask when the page's own server is silent. */
-function otherOrigin(state: State): string | null {
-  const origin = endpoint(state);
-  return origin === location.origin ? null : origin;
+function otherBase(state: State): string | null {
+  const base = endpoint(state);
+  return base === ownBase(location) ? null : base;
 }
 
 function follow(store: Store): void {
@@ -42,14 +43,15 @@ function follow(store: Store): void {
 
 export async function listRooms(store: Store): Promise<void> {
   if (store.state.user === null) return;
-  const listing = await getRooms(otherOrigin(store.state)).catch(() => null);
+  const listing = await getRooms(otherBase(store.state)).catch(() => null);
   if (listing !== null) store.dispatch({ type: "listed", rooms: listing.rooms });
 }
 
 async function learnAbout(store: Store): Promise<void> {
   const about = await getAbout().catch(() => null);
-  if (about !== null) store.dispatch({ type: "about", about });
-  else setTimeout(() => void learnAbout(store), ABOUT_AGAIN_MS);
+  if (about === null) setTimeout(() => void learnAbout(store), ABOUT_AGAIN_MS);
+  // Which one answered here says nothing of where the socket is: the page then names none, and offers no switch.
+  else if (!isShared(about.twin?.address, location)) store.dispatch({ type: "about", about });
 }
 
 export async function loadOlder(store: Store, name: string): Promise<void> {
@@ -57,7 +59,7 @@ export async function loadOlder(store: Store, name: string): Promise<void> {
   if (before === undefined || store.state.rooms[name]?.older !== "some") return;
   store.dispatch({ type: "asked_older", room: name });
   try {
-    const { epoch, messages, more } = await getOlder(name, before, otherOrigin(store.state));
+    const { epoch, messages, more } = await getOlder(name, before, otherBase(store.state));
     store.dispatch({ type: "older", room: name, before, epoch, messages, more });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

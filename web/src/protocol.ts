@@ -325,7 +325,7 @@ export interface MessagePage {
 /** The same chat on the other backend. */
 export interface Twin {
   label: string;
-  /** `:port` on the host of the page, or an absolute address */
+  /** `:port` on the host of the page, `/path` of its origin, or an absolute address */
   address: string;
 }
 

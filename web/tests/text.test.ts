@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { originOf, socketOf } from "../src/address";
+import { baseOf, isShared, ownBase, socketOf } from "../src/address";
 import { pieces } from "../src/text";
 
 const hrefs = (text: string): (string | undefined)[] => pieces(text).flatMap(({ href }) => href ?? []);
@@ -29,8 +29,17 @@ test("a quote ends an address", () => {
 
 test("the twin is on the page's own host, unless its address says otherwise", () => {
   const page = new URL("http://chat.lan:8001/#lobby");
-  expect(originOf(":8002", page)).toBe("http://chat.lan:8002");
-  expect(originOf("https://other.example/x", page)).toBe("https://other.example");
-  expect(originOf(":8002", new URL("http://[::1]:8001/"))).toBe("http://[::1]:8002");
-  expect(socketOf("https://other.example")).toBe("wss://other.example/ws");
+  expect(baseOf(":8002", page)).toBe("http://chat.lan:8002");
+  expect(baseOf(":8002", new URL("http://[::1]:8001/"))).toBe("http://[::1]:8002");
+  expect(baseOf("/sync", page)).toBe("http://chat.lan:8001/sync");
+  expect(baseOf("https://other.example", page)).toBe("https://other.example");
+  expect(baseOf("https://other.example/sync/", page)).toBe("https://other.example/sync");
+  expect(socketOf("https://other.example/sync")).toBe("wss://other.example/sync/ws");
+});
+
+test("a page knows its own backend by its path, unless a gateway chooses for it", () => {
+  const [shared, own] = [new URL("https://chat.lan/#lobby"), new URL("https://chat.lan/async/?x=/#lobby")];
+  expect([shared, own].map(ownBase)).toEqual(["https://chat.lan", "https://chat.lan/async"]);
+  expect([shared, own].map((page) => isShared("/sync", page))).toEqual([true, false]);
+  expect([":8002", "https://chat.lan/sync", undefined].map((address) => isShared(address, shared))).toEqual([false, false, false]);
 });

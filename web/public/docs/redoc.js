@@ -1,1 +1,1 @@
-Redoc.init("/openapi.json", { nativeScrollbars: true }, document.getElementById("api"));
+Redoc.init("openapi.json", { nativeScrollbars: true }, document.getElementById("api"));

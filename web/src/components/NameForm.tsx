@@ -30,7 +30,7 @@ export function NameForm({ state, store }: { state: State; store: Store }) {
 
   return (
     <main class="door">
-      <img src="/icon.svg" alt="" width="44" height="44" />
+      <img src="icon.svg" alt="" width="44" height="44" />
       <h1>Tandem</h1>
       <p class="quiet">One chat, two servers{here && `. This one is ${here.label}`}.</p>
       {waiting ? (

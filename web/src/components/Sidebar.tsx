@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { originOf } from "../address";
+import { baseOf } from "../address";
 import { ROOM_PATTERN } from "../protocol";
 import type { State } from "../state/types";
 import { unread } from "../state/view";
@@ -89,7 +89,7 @@ export function Sidebar({ state }: { state: State }) {
   return (
     <nav class="sidebar" aria-label="Rooms">
       <p class="brand">
-        <img src="/icon.svg" alt="" width="22" height="22" />
+        <img src="icon.svg" alt="" width="22" height="22" />
         Tandem
       </p>
       <RoomForm suggestions={others} />
@@ -116,11 +116,11 @@ export function Sidebar({ state }: { state: State }) {
         </p>
         <p class="links">
           {twin && (
-            <a href={`${originOf(twin.address, location)}/#${state.current}`}>
+            <a href={`${baseOf(twin.address, location)}/#${state.current}`}>
               {twin.label} page <Icon name="external" />
             </a>
           )}
-          <a href="/docs">API</a>
+          <a href="docs">API</a>
         </p>
       </footer>
     </nav>
