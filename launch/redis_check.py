@@ -28,7 +28,9 @@ def check_redis(url: str, shards: int) -> None:
             client.set(keys.SHARDS, shards, nx=True)
             recorded = int(client.get(keys.SHARDS) or 0)
         except (RedisError, OSError) as error:
-            raise LaunchError(f"CHAT_REDIS_URL: {_shown(url)} cannot be used: {error}") from None
+            # Redis says in some refusals all that one might do about it.
+            reason = str(error).partition(". ")[0]
+            raise LaunchError(f"CHAT_REDIS_URL: {_shown(url)} cannot be used: {reason}") from None
     version = str(info["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise LaunchError(f"CHAT_REDIS_URL: Redis {version} is too old; {'.'.join(map(str, OLDEST))} is needed")
