@@ -1,4 +1,4 @@
-"""``python -m launch.ready``: is the backend ready that the environment describes? What a container's health check runs.
+"""``python -m launch.ready``: is the backend ready that the environment describes? A container's health check.
 
 Exit code 0, or 1 and one line that says why not.
 """

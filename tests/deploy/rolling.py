@@ -1,8 +1,8 @@
 """``python -m tests.deploy.rolling URL``: chat through a gateway while its backends are restarted, and count what came.
 
-Restart them one after the other while it runs (``docker compose restart async``). Members sit at ``/``, ``/async`` and
-``/sync``, resume as docs/protocol.md says, and write with ids of their own. Exit code 1 where anything was lost, doubled
-or out of order.
+Restart them one after the other while it runs (``docker compose restart async``). Members sit at ``/``, ``/async``
+and ``/sync``, resume as docs/protocol.md says, and write with ids of their own. Exit code 1 where anything was lost,
+doubled or out of order.
 """
 
 import argparse
@@ -40,6 +40,7 @@ class Member:
     connections: int = 0
     ends: Counter[int] = field(default_factory=Counter)
     longest_away: float = 0.0
+    joined: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stay(self) -> None:
         """Be connected, and resume whenever the connection ends."""
@@ -53,17 +54,18 @@ class Member:
                 self.ends[await self.chat.ended(within=1e9)] += 1
             wait = max((notice.reconnect_in or 0 for notice in self.chat.seen(Notice)), default=0)
             self._keep()
-            await asyncio.sleep(min(wait, 0.5) + random.random() / 2)  # noqa: S311 - jitter
+            await asyncio.sleep(wait + random.random() / 2)
 
-    async def write(self, texts: asyncio.Queue[str], until: float) -> None:
+    async def write(self, texts: asyncio.Queue[str]) -> None:
         """Write one after the other, each until it is acknowledged, under the same id."""
-        while time.monotonic() < until:
+        while True:
             text, id = await texts.get(), fresh_id()
             while id not in self.acknowledged:
                 try:
                     if self.chat and self.room in self.chat.ledgers:
                         await self.chat.post(self.room, text, id=id)
                         self.acknowledged.append(id)
+                        texts.task_done()
                         break
                 except (*AWAY, Refused):
                     pass
@@ -85,9 +87,10 @@ class Member:
                 if time.monotonic() > until:
                     raise
                 self.ends[getattr(getattr(error, "response", None), "status_code", 0)] += 1
-                await asyncio.sleep(0.2 + random.random() / 2)  # noqa: S311 - jitter
+                await asyncio.sleep(0.2 + random.random() / 2)
             else:
                 self.chat, self.connections = chat, self.connections + 1
+                self.joined.set()
                 return
 
 
@@ -97,17 +100,14 @@ async def run(url: str, members: int, rate: float, seconds: float) -> int:
     with Rest() as http:
         crowd = [Member(url + PATHS[i % 3], room, sign_in(http, url, f"Member {i}")) for i in range(members)]
     staying = [asyncio.create_task(member.stay()) for member in crowd]
-    while not all(member.chat and room in member.chat.ledgers for member in crowd):
-        await asyncio.sleep(0.05)
-    until = time.monotonic() + seconds
-    writing = [asyncio.create_task(member.write(texts, until)) for member in crowd]
+    await asyncio.gather(*(member.joined.wait() for member in crowd))
+    writing = [asyncio.create_task(member.write(texts)) for member in crowd]
     print(f"{members} members in {room}; restart a backend now", flush=True)
     for number in range(int(rate * seconds)):
         texts.put_nowait(f"message {number}")
         await asyncio.sleep(1 / rate)
-    while texts.qsize():
-        await asyncio.sleep(0.1)
-    await asyncio.sleep(3)
+    await texts.join()
+    await asyncio.sleep(3)  # for whoever is still on the way back
     for task in (*writing, *staying):
         task.cancel()
     results = await asyncio.gather(*writing, *staying, return_exceptions=True)
