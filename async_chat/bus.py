@@ -1,6 +1,8 @@
 """What one process asks of Redis. Every method raises Unavailable where no answer came in time."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 import hiredis
@@ -10,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from async_chat.commits import Commits
+from async_chat.commits import Commits, Settle
 from chat_core import envelope, keys, log
 from chat_core.frames import Position
 from chat_core.log import History, Outcome, Page, Unavailable, Write
@@ -18,8 +20,9 @@ from chat_core.metrics import Metrics
 from chat_core.presence import LIFETIME, State, record, union
 from chat_core.settings import Settings
 
-ANSWER_TIMEOUT: Final = 0.7
-"""Seconds that Redis has for one answer: below the second within which every command gets its reply."""
+ANSWER_TIMEOUT: Final = 0.5
+"""Seconds that Redis has for one answer: with the wait in a queue, below the second within which every command gets
+its reply."""
 MOST_CONNECTIONS: Final = 16
 POOL_TIMEOUT: Final = 5.0
 """Seconds that a read may wait for its turn when many join at once."""
@@ -62,12 +65,14 @@ class Bus:
         self.answering = True
         """Whether Redis answered when last asked: while it does not, all but probes are refused at once."""
         self._redis = connect(settings, ANSWER_TIMEOUT)
-        self._commits = Commits(self.run, settings, metrics)
+        self._writing = connect(settings, ANSWER_TIMEOUT)  # so that a batch never waits behind those who read pages
+        self._commits = Commits(partial(self._run, self._writing), settings, metrics)
 
     async def stop(self) -> None:
         """Let Redis go."""
         await self._commits.stop()
         await self._redis.aclose()
+        await self._writing.aclose()
 
     def shard(self, room: str) -> int:
         """Return the shard that ``room`` belongs to."""
@@ -75,9 +80,22 @@ class Bus:
 
     # ---- the log --------------------------------------------------------------------------------
 
+    def submit(self, write: Write, settle: Settle) -> None:
+        """Write one entry, together with all that others want written by then; ``settle`` is told its outcome."""
+        self._commits.submit(self.shard(write.room), write, settle)
+
     async def commit(self, write: Write) -> Outcome:
-        """Write one entry, together with all that others want written by then."""
-        return await self._commits.commit(self.shard(write.room), write)
+        """Write one entry as `submit` does, and wait for its outcome."""
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: Outcome) -> None:
+            if not done.cancelled():
+                done.set_result(outcome)
+
+        self.submit(write, settle)
+        if (outcome := await done) == "unavailable":
+            raise Unavailable
+        return outcome
 
     async def page(
         self, room: str, mode: Literal["join", "more"], since: Position | None, user: str = ""
@@ -159,12 +177,15 @@ class Bus:
 
     async def run(self, name: str, arguments: Sequence[Any]) -> Any:
         """Run a script of the core; its first argument is the one declared key."""
+        return await self._run(self._redis, name, arguments)
+
+    async def _run(self, redis: Redis, name: str, arguments: Sequence[Any]) -> Any:
         script = log.script(name)
         try:
-            return await self._ask(self._redis.evalsha, script.sha, 1, *arguments)
+            return await self._ask(redis.evalsha, script.sha, 1, *arguments)
         except NoScriptError:
             # Nothing of it ran, since Redis does not know the script: so it is sent whole.
-            return await self._ask(self._redis.eval, script.source, 1, *arguments)
+            return await self._ask(redis.eval, script.source, 1, *arguments)
 
     async def _ask(self, command: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         if not self.answering and command != self._redis.ping:

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import time
-from typing import Any, Final, assert_never
+from functools import partial
+from typing import Any, Final
 
 from async_chat.bus import Bus
 from async_chat.hub import Hub
 from async_chat.outbox import Outbox
 from chat_core import disconnects, effects, envelope
 from chat_core.effects import Effect, Flow
+from chat_core.log import Outcome, Unavailable
 from chat_core.metrics import Metrics
 from chat_core.protocol import Protocol
 from chat_core.sessions import Session
@@ -24,7 +26,18 @@ DRAIN_POLL: Final = 0.05
 class Connection:
     """Who is at the other end, what they have yet to be sent, and where they are in the conversation."""
 
-    __slots__ = ("_bus", "_entered", "_expires_at", "_hub", "_metrics", "_protocol", "_settings", "outbox", "user")
+    __slots__ = (
+        "_bus",
+        "_entered",
+        "_expires_at",
+        "_hub",
+        "_metrics",
+        "_protocol",
+        "_settings",
+        "_turn",
+        "outbox",
+        "user",
+    )
 
     def __init__(
         self, session: Session, outbox: Outbox, bus: Bus, hub: Hub, settings: Settings, metrics: Metrics
@@ -38,6 +51,7 @@ class Connection:
         self._expires_at = session.expires_at
         self._entered: set[str] = set()
         self._protocol = Protocol(session.user, settings, moderator=session.moderator)
+        self._turn = asyncio.Lock()  # guards _protocol: one command at a time, until its reply is sent
 
     @property
     def rooms(self) -> set[str]:
@@ -50,6 +64,7 @@ class Connection:
         self._hub.add(self)
         try:
             while (message := await self.outbox.receive())["type"] != "websocket.disconnect":
+                await self._turn.acquire()
                 await self._drive(self._protocol.receive(message.get("text"), time.monotonic()))
             gone = disconnects.named(message.get("code") or disconnects.LOST.code)
         except Exception:
@@ -75,10 +90,10 @@ class Connection:
         self._protocol.dropped(room)
 
     async def _drive(self, flow: Flow) -> None:
-        """Perform a flow's effects one by one; what one raises is thrown into the flow."""
+        """Perform a flow's effects one by one, as far as a commit; what one raises is thrown into the flow."""
         try:
             effect = next(flow)
-            while True:
+            while not isinstance(effect, effects.Commit):
                 try:
                     result = await self._perform(effect)
                 except Exception as error:
@@ -86,16 +101,42 @@ class Connection:
                 else:
                     effect = flow.send(result)
         except StopIteration:
-            self._metrics.commanded(self._protocol.asked)
+            self._end_turn()
+        else:
+            self._bus.submit(effect.write, partial(self._committed, flow))
 
-    async def _perform(self, effect: Effect) -> Any:
+    def _committed(self, flow: Flow, outcome: Outcome) -> None:
+        """Go on with a flow whose commit has an outcome; called by the committer, which so wakes nobody for a reply."""
+        try:
+            effect = flow.throw(Unavailable()) if outcome == "unavailable" else flow.send(outcome)
+            while True:
+                self._emit(effect)
+                effect = next(flow)
+        except StopIteration:
+            pass
+        except Exception:
+            logger.exception("a connection failed")
+            self.outbox.close(disconnects.INTERNAL)
+        self._end_turn()
+
+    def _end_turn(self) -> None:
+        self._metrics.commanded(self._protocol.asked)
+        self._turn.release()
+
+    def _emit(self, effect: Effect) -> None:
+        """Perform an effect that never waits."""
         match effect:
             case effects.Send(payload, refused):
                 self.outbox.write(self.outbox.prepare([payload]))
                 if refused:
                     self._metrics.refusals.labels(refused).inc()
-            case effects.Commit(write):
-                return await self._bus.commit(write)
+            case effects.Close(disconnect):
+                self.outbox.close(disconnect)
+            case _:
+                raise TypeError(effect)
+
+    async def _perform(self, effect: Effect) -> Any:
+        match effect:
             case effects.Enter(room):
                 self._entered.add(room)
                 self._hub.enter(room, self)
@@ -113,7 +154,5 @@ class Connection:
                 return await self._bus.mark(room, self.user.id, position)
             case effects.PublishTyping(room, payload):
                 await self._bus.publish(room, envelope.typing(room, self.user.id, payload))
-            case effects.Close(disconnect):
-                self.outbox.close(disconnect)
             case _:
-                assert_never(effect)
+                self._emit(effect)

@@ -70,7 +70,10 @@ class ReadPage:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Write to the log. Result: Outcome. Raises Unavailable."""
+    """Write to the log. Result: Outcome. Raises Unavailable. The flow sends or closes after it, and does nothing else.
+
+    So a shell may go on with the flow wherever it learns the outcome.
+    """
 
     write: Write
 

@@ -1,6 +1,8 @@
 """What one process asks of Redis. Every method raises Unavailable where no answer came in time."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, Final, Literal
 
 from redis import BlockingConnectionPool, Redis
@@ -14,10 +16,11 @@ from chat_core.log import History, Outcome, Page, Unavailable, Write
 from chat_core.metrics import Metrics
 from chat_core.presence import LIFETIME, State, record, union
 from chat_core.settings import Settings
-from sync_chat.commits import Commits
+from sync_chat.commits import Commits, Settle
 
-ANSWER_TIMEOUT: Final = 0.7
-"""Seconds that Redis has for one answer: below the second within which every command gets its reply."""
+ANSWER_TIMEOUT: Final = 0.5
+"""Seconds that Redis has for one answer: with the wait in a queue, below the second within which every command gets
+its reply."""
 MOST_CONNECTIONS: Final = 16
 POOL_TIMEOUT: Final = 5.0
 """Seconds that a read may wait for its turn when many join at once."""
@@ -46,12 +49,14 @@ class Bus:
         self.answering = True
         """Whether Redis answered when last asked: while it does not, all but probes are refused at once."""
         self._redis = connect(settings, ANSWER_TIMEOUT)
-        self._commits = Commits(self.run, settings, metrics)
+        self._writing = connect(settings, ANSWER_TIMEOUT)  # so that a batch never waits behind those who read pages
+        self._commits = Commits(partial(self._run, self._writing), settings, metrics)
 
     def stop(self) -> None:
         """Let Redis go."""
         self._commits.stop()
         self._redis.close()
+        self._writing.close()
 
     def shard(self, room: str) -> int:
         """Return the shard that ``room`` belongs to."""
@@ -59,9 +64,17 @@ class Bus:
 
     # ---- the log --------------------------------------------------------------------------------
 
+    def submit(self, write: Write, settle: Settle) -> None:
+        """Write one entry, together with all that others want written by then; ``settle`` is told its outcome."""
+        self._commits.submit(self.shard(write.room), write, settle)
+
     def commit(self, write: Write) -> Outcome:
-        """Write one entry, together with all that others want written by then."""
-        return self._commits.commit(self.shard(write.room), write)
+        """Write one entry as `submit` does, and wait for its outcome."""
+        outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        self.submit(write, outcomes.put)
+        if (outcome := outcomes.get()) == "unavailable":
+            raise Unavailable
+        return outcome
 
     def page(self, room: str, mode: Literal["join", "more"], since: Position | None, user: str = "") -> Page | None:
         """Read a page of a room's log; None where there is no such room."""
@@ -139,12 +152,15 @@ class Bus:
 
     def run(self, name: str, arguments: Sequence[Any]) -> Any:
         """Run a script of the core; its first argument is the one declared key."""
+        return self._run(self._redis, name, arguments)
+
+    def _run(self, redis: Redis, name: str, arguments: Sequence[Any]) -> Any:
         script = log.script(name)
         try:
-            return self._ask(self._redis.evalsha, script.sha, 1, *arguments)
+            return self._ask(redis.evalsha, script.sha, 1, *arguments)
         except NoScriptError:
             # Nothing of it ran, since Redis does not know the script: so it is sent whole.
-            return self._ask(self._redis.eval, script.source, 1, *arguments)
+            return self._ask(redis.eval, script.source, 1, *arguments)
 
     def _ask(self, command: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         if not self.answering and command != self._redis.ping:

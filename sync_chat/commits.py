@@ -10,34 +10,25 @@ from chat_core.log import Outcome, Unavailable, Write
 from chat_core.metrics import Metrics
 from chat_core.settings import Settings
 
-COMMIT_TIMEOUT: Final = 0.9
-"""Seconds after which a command is told `unavailable`, however long the queue before it was."""
+QUEUE_TIMEOUT: Final = 0.4
+"""Seconds that a command may wait for its batch to begin; after that it is not sent, but told `unavailable`."""
 PACE: Final = 0.003
 """Least seconds between the beginnings of two batches. An idle bus commits at once; a busy one makes fewer, larger
 batches, whose cost beside the commands (the call, the fsync, the publication, the flush) is shared by more."""
 
+Settle = Callable[[Outcome], None]
+"""Is told the outcome, once, by the thread that commits: it must neither wait nor raise."""
+
 
 class Ticket:
-    """One command in a queue, and the thread that waits for its outcome."""
+    """One command in a queue, and who is told its outcome."""
 
-    __slots__ = ("_done", "_outcome", "write")
+    __slots__ = ("settle", "taken_at", "write")
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, settle: Settle) -> None:
         self.write = write
-        self._outcome: Outcome = "unavailable"
-        self._done = threading.Lock()
-        self._done.acquire()
-
-    def settle(self, outcome: Outcome) -> None:
-        """Wake the one who waits."""
-        self._outcome = outcome
-        self._done.release()
-
-    def wait(self) -> Outcome:
-        """Return the outcome; raise Unavailable where it is unknown by COMMIT_TIMEOUT."""
-        if not self._done.acquire(timeout=COMMIT_TIMEOUT) or self._outcome == "unavailable":
-            raise Unavailable
-        return self._outcome
+        self.settle = settle
+        self.taken_at = time.monotonic()
 
 
 class Commits:
@@ -59,29 +50,25 @@ class Commits:
             with wanted:
                 wanted.notify()
         for committer in self._committers.values():
-            committer.join(COMMIT_TIMEOUT)
+            committer.join(1.0)
 
-    def commit(self, shard: int, write: Write) -> Outcome:
-        """Return what became of ``write``; raise Unavailable where that is unknown."""
-        ticket = Ticket(write)
+    def submit(self, shard: int, write: Write, settle: Settle) -> None:
+        """Have ``write`` written; its outcome is `unavailable` where that is unknown."""
         with self._wanted[shard]:
-            self._waiting[shard].append(ticket)
+            self._waiting[shard].append(Ticket(write, settle))
             if shard not in self._committers:
                 self._committers[shard] = threading.Thread(target=self._commit_waiting, args=(shard,), daemon=True)
                 self._committers[shard].start()
             self._wanted[shard].notify()
-        return ticket.wait()
 
     def _commit_waiting(self, shard: int) -> None:
         began = float("-inf")
         while batch := self._next_batch(shard, began + PACE):
             began = time.monotonic()
-            try:
-                outcomes = self._commit_batch(shard, batch)
-            except Unavailable:
-                outcomes = ["unavailable"] * len(batch)
-            for ticket, outcome in zip(batch, outcomes, strict=True):
-                ticket.settle(outcome)
+            late = [ticket for ticket in batch if ticket.taken_at + QUEUE_TIMEOUT < began]
+            self._commit_batch(shard, batch[len(late) :])
+            for ticket in late:
+                ticket.settle("unavailable")
 
     def _next_batch(self, shard: int, at: float) -> list[Ticket]:
         """Wait until there is something to commit, but not before the time ``at``; empty once stopped."""
@@ -95,8 +82,15 @@ class Commits:
             batch, self._waiting[shard] = waiting[: log.MAX_BATCH], waiting[log.MAX_BATCH :]
             return batch
 
-    def _commit_batch(self, shard: int, batch: list[Ticket]) -> list[Outcome]:
+    def _commit_batch(self, shard: int, batch: list[Ticket]) -> None:
         began = time.monotonic()
-        results = self._run("commit", log.commit_arguments(shard, self._history, [ticket.write for ticket in batch]))
-        self._metrics.committed(len(batch), time.monotonic() - began)
-        return [log.outcome(result) for result in results]
+        outcomes: list[Outcome] = ["unavailable"] * len(batch)
+        try:
+            if batch:
+                arguments = log.commit_arguments(shard, self._history, [ticket.write for ticket in batch])
+                outcomes = [log.outcome(result) for result in self._run("commit", arguments)]
+                self._metrics.committed(len(batch), time.monotonic() - began)
+        except Unavailable:
+            pass
+        for ticket, outcome in zip(batch, outcomes, strict=True):
+            ticket.settle(outcome)

@@ -175,6 +175,20 @@ def test_refusal_of_the_log_is_the_reply(code: str) -> None:
     assert shell.effects[-1] == Send(shell.effects[-1].payload, code)  # type: ignore[union-attr, arg-type]
 
 
+@pytest.mark.parametrize(
+    "outcome", [Committed(A, 8, False), Committed(A, 8, True), "gone", "unavailable", Unavailable()]
+)
+@pytest.mark.parametrize("kind", ["post", "edit", "delete", "react"])
+def test_nothing_waits_behind_a_commit(kind: str, outcome: object) -> None:
+    shell = Shell().joined()
+    shell.answers[Commit] = outcome
+    for _ in range(2 * MOST_REFUSALS):
+        shell.ask(kind)
+        behind = shell.kinds[shell.kinds.index(Commit) + 1 :]
+        assert behind
+        assert set(behind) <= {Send, Close}, "whoever commits goes on with the flow, and has no time"
+
+
 def test_full_set_of_reactions_is_not_blamed_on_the_author() -> None:
     shell = Shell().joined()
     shell.answers[Commit] = "forbidden"
