@@ -15,7 +15,8 @@ FINE: Final = 1.12
 """Held and missed are close enough when they differ by this factor."""
 WIDE: Final = 2.5
 """Where they differ by more, what was missed was a guess far too high: it is approached from above."""
-LOWEST: Final = 0.5
+LOWEST: Final = 2.0
+"""Messages a second: below, one has been delivered long before the next, and every rate is alike."""
 
 
 @dataclass
