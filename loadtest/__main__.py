@@ -60,7 +60,7 @@ def _bench(options: argparse.Namespace) -> int:
     found = Bench(now, circumstances.machine(server_cpus, generator_cpus) | {"seed": str(options.seed)})
     settings = Options(
         duration=options.duration or (QUICK_STEP if options.quick else STEP),
-        bisections=2,
+        bisections=1 if options.quick else 2,
         seed=options.seed,
         work_dir=options.out.resolve() / "work",
         server_cpus=server_cpus,
