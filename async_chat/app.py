@@ -95,6 +95,10 @@ class Application:
         else:
             await self.rest(scope, receive, send)
 
+    def gave_up(self) -> None:
+        """A request did not arrive whole in time."""
+        self._runtime.metrics.slow_requests.inc()
+
     async def drain(self) -> None:
         """Let nobody in, and send everybody away; the server calls this before its own shutdown."""
         await self._runtime.drain()

@@ -6,6 +6,7 @@ from typing import Final
 import uvicorn
 from uvicorn.supervisors import multiprocess
 
+from async_chat.http_protocol import ChatHttpProtocol, Config
 from chat_core.settings import Settings
 from launch.workers import buried
 
@@ -61,12 +62,12 @@ multiprocess.Process = Worker  # type: ignore[misc]
 
 def serve(settings: Settings, listener: socket) -> None:
     """Serve on ``listener`` until told to stop."""
-    config = uvicorn.Config(
+    config = Config(
         "async_chat.app:create",
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=ChatHttpProtocol,
         ws="async_chat.ws_protocol:ChatWebSocketProtocol" if settings.prepared_frames else "websockets-sansio",
         ws_max_size=settings.max_frame,
         ws_per_message_deflate=False,
@@ -80,6 +81,7 @@ def serve(settings: Settings, listener: socket) -> None:
         proxy_headers=False,
         server_header=False,
     )
+    config.handshake_timeout = settings.handshake_timeout
     if settings.workers == 1:
         DrainingServer(config).run(sockets=[listener])
     else:

@@ -49,6 +49,7 @@ class Metrics:
         self.connections_open = self._gauge("connections_open", "WebSocket connections that are open", "livesum")
         self.connections = self._counter("connections", "WebSocket connections opened")
         self.handshakes = self._counter("handshakes", "WebSocket handshakes by outcome", ["outcome"])
+        self.slow_requests = self._counter("slow_requests", "requests given up because they did not come whole in time")
         self.commands = self._counter("commands", "commands received by type", ["type"])
         self.refusals = self._counter("refusals", "commands refused by code", ["code"])
         self.deliveries = self._counter("deliveries", "log entries written to members")

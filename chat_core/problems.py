@@ -69,6 +69,7 @@ PROBLEMS: Final[dict[str, Kind]] = {
     "unknown_room": Kind(404, "No such room", "a room exists from the first time somebody joins it or posts to it"),
     "not_found": Kind(404, "Not found", "there is nothing at this address"),
     "method_not_allowed": Kind(405, "Method not allowed", "this address does not take that method"),
+    "too_slow": Kind(408, "Request too slow", "the request did not arrive whole in time"),
     "id_conflict": Kind(409, "Id used before", "this id was used for something else"),
     "stale_epoch": Kind(409, "Log has ended", "this position is of a log that has ended"),
     "gone": Kind(410, "Gone", "what this is about is no longer there"),
@@ -109,6 +110,14 @@ def problem(slug: str, detail: str | None = None, retry_after: float | None = No
     """Return the answer for the problem called ``slug``; ``retry_after`` is in seconds."""
     headers = PROBLEMS[slug].headers if retry_after is None else _retry_after(retry_after)
     return _answer(document(slug, detail), headers)
+
+
+def last_message(answer: Answer) -> bytes:
+    """Return ``answer`` as HTTP/1.1, for where no framework is; the connection ends with it."""
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    fields = (("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body))), ("Connection", "close"))
+    lines += [f"{name}: {value}" for name, value in (*fields, *answer.headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body
 
 
 def document(slug: str, detail: str | None = None, errors: list[InvalidField] | None = None) -> Problem:

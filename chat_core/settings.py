@@ -40,6 +40,7 @@ class Settings:
     max_connections_per_user: int = 0
     connection_rate: float = 500.0
     connection_burst: float = 1000.0
+    handshake_timeout: float = 10.0
     command_rate: float = 20.0
     command_burst: float = 40.0
     max_text: int = 4000
@@ -86,6 +87,7 @@ def read(backend: BackendName, environment: Mapping[str, str]) -> Settings:
         max_connections_per_user=source.integer("CHAT_MAX_CONNECTIONS_PER_USER", 0, 0, 10_000_000),
         connection_rate=source.number("CHAT_CONNECTION_RATE", 500.0, 0.0),
         connection_burst=source.number("CHAT_CONNECTION_BURST", 1000.0, 1.0),
+        handshake_timeout=source.number("CHAT_HANDSHAKE_TIMEOUT", 10.0, 0.1),
         command_rate=source.number("CHAT_COMMAND_RATE", 20.0, 0.0),
         command_burst=source.number("CHAT_COMMAND_BURST", 40.0, 1.0),
         max_text=source.integer("CHAT_MAX_TEXT", 4000, 1, 100_000),

@@ -13,7 +13,7 @@ from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from pydantic_core import to_json
 from werkzeug.datastructures import ImmutableMultiDict
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import ClientDisconnected, HTTPException, NotFound
 from werkzeug.routing.exceptions import WebsocketMismatch
 from werkzeug.utils import cached_property
 from wsproto.utilities import RemoteProtocolError
@@ -27,6 +27,7 @@ from launch import memory
 from sync_chat import routes
 from sync_chat.runtime import Runtime
 from sync_chat.upgrade import mount
+from sync_chat.worker import TOO_SLOW
 
 WEB: Final = Path(__file__).parent.parent / "web" / "dist"
 
@@ -43,8 +44,12 @@ class ChatRequest(Request):
         """Return the JSON object that the body is; raise Refused (413, 415, 400)."""
         try:
             body = self.get_data()
-        except (OSError, ParseException):  # it ends early, or its chunks are none
-            raise Refused("malformed", "the body cannot be read to its end") from None
+        except (OSError, ParseException, ClientDisconnected):  # it ends early, or its chunks are none
+            body = None
+        if TOO_SLOW in self.environ:
+            raise Refused("too_slow")
+        if body is None:
+            raise Refused("malformed", "the body cannot be read to its end")
         if len(body) > routes.running().settings.max_frame:
             raise Refused("too_large")
         return answers.json_object(self.headers.get("Content-Type"), body)
@@ -67,6 +72,7 @@ class Application(OpenAPI):
         # One byte more than is taken: Werkzeug cuts a chunked body off at this length without saying so.
         self.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, MAX_CONTENT_LENGTH=runtime.settings.max_frame + 1)
         self.url_map.merge_slashes = False
+        self.handshake_timeout = runtime.settings.handshake_timeout
         self.extensions.update(runtime=runtime, budgets=Budgets(runtime.settings))
         self.before_request(_admit)
         self.after_request(_shape)
@@ -75,6 +81,11 @@ class Application(OpenAPI):
         mount(self, runtime)
         for error, handler in _HANDLERS.items():
             self.register_error_handler(error, handler)
+
+    def gave_up(self) -> None:
+        """A request did not arrive whole in time."""
+        runtime: Runtime = self.extensions["runtime"]
+        runtime.metrics.slow_requests.inc()
 
     def drain(self, _: float) -> None:
         """Let nobody in, send everybody away, and end what `create` started; the worker calls this when it stops."""

@@ -23,6 +23,7 @@ class ChatGeventWorker(Drains, GeventWorker):  # type: ignore[misc]
         servers = [self.listen(listener) for listener in self.sockets]
         while self.alive:
             self.notify()
+            self.end_slow_bodies()
             gevent.sleep(TICK)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for server in servers:
@@ -31,6 +32,10 @@ class ChatGeventWorker(Drains, GeventWorker):  # type: ignore[misc]
         while any(server.pool for server in servers) and time.monotonic() < deadline:
             self.notify()
             gevent.sleep(TICK)
+
+    def timeout_ctx(self) -> gevent.Timeout:
+        """Return what bounds the wait for the head of a request; called in the greenlet of its connection."""
+        return gevent.Timeout(self.handshake_timeout, False)
 
     def listen(self, listener: Any) -> StreamServer:
         """Return a started server on ``listener``."""

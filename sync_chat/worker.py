@@ -4,6 +4,8 @@ What differs from `gunicorn.workers.gthread`:
 
 - an upgraded connection is taken over from the request in a thread of its own, whose stack is shallow and which keeps
   nothing of the request alive: half of the memory that conversing inside the request takes;
+- a request takes a thread once its head is whole, which has ``app.handshake_timeout`` seconds to arrive, and so has the
+  body after that: peers that send one byte at a time hold up nobody;
 - a peer that does not answer our close keeps its own thread waiting, not the thread that accepts for everybody, and is
   counted out of ``nr_conns`` once;
 - running out of descriptors or threads pauses accepting instead of ending the worker;
@@ -12,6 +14,7 @@ What differs from `gunicorn.workers.gthread`:
 """
 
 import errno
+import selectors
 import socket
 import threading
 import time
@@ -23,6 +26,7 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from chat_core import problems
 from sync_chat import flusher
 from sync_chat.outbox import Outbox
 
@@ -31,10 +35,16 @@ from sync_chat.outbox import Outbox
 STACK_BYTES: Final = 1024 * 1024
 EXIT_MARGIN: Final = 1.0  # seconds between the last connection's end and gunicorn's patience
 ACCEPT_PAUSE: Final = 1.0  # seconds without accepting after running out of descriptors or threads
+HANDSHAKE_TIMEOUT: Final = 10.0  # seconds, for an application that does not say
+HEAD_END: Final = b"\r\n\r\n"
+LARGEST_HEAD: Final = 64 * 1024  # bytes after which the parser is to say what is wrong with a head
+STOP_LINGER: Final = 2.0  # seconds that a head has to arrive when the worker stops
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 CONVERSATION: Final = "tandem.conversation"
 """Where an application leaves in ``environ`` what is to be called once the request is over, if it upgraded."""
+TOO_SLOW: Final = "tandem.too_slow"
+"""In ``environ`` where the body did not arrive in time and was cut off."""
 DETACHED: Final = object()
 """What ``handle`` returns for a connection that has a thread of its own by now."""
 
@@ -54,6 +64,9 @@ class Drains:
         super().load_wsgi()  # type: ignore[misc]
         flusher.start()
         self.serving: set[socket.socket] = set()
+        self.bodies: dict[socket.socket, tuple[float, dict[str, Any]]] = {}
+        self.handshake_timeout: float = getattr(self.wsgi, "handshake_timeout", HANDSHAKE_TIMEOUT)
+        self.wsgi_gave_up: Callable[[], object] = getattr(self.wsgi, "gave_up", lambda: None)
         self.wsgi_drain: Callable[[float], object] | None = getattr(self.wsgi, "drain", None)
         self.wsgi = self.through(self.wsgi)
 
@@ -62,9 +75,13 @@ class Drains:
 
         def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             upgraded = False
+            sock = environ["gunicorn.socket"]
+            if "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0":
+                self.bodies[sock] = time.monotonic() + self.handshake_timeout, environ
             try:
                 response = app(environ, start_response)
             finally:
+                self.bodies.pop(sock, None)
                 outbox = environ["gunicorn.socket"]
                 if isinstance(outbox, Outbox) and outbox.upgraded:
                     upgraded = True
@@ -74,6 +91,17 @@ class Drains:
             return response
 
         return serve
+
+    def end_slow_bodies(self) -> None:
+        """Let who waits for a body that does not come in time go on without it."""
+        for sock, (deadline, environ) in list(self.bodies.items()):
+            if deadline > time.monotonic():
+                return
+            environ[TOO_SLOW] = True
+            self.bodies.pop(sock, None)
+            self.wsgi_gave_up()
+            with suppress(OSError):  # it has just ended by itself
+                sock.shutdown(socket.SHUT_RD)
 
     def take_over(self, outbox: Outbox, conversation: Conversation | None) -> None:
         """Hold the ``conversation``, if the application left one, and see the closing of the connection through."""
@@ -97,6 +125,21 @@ class Drains:
                 sock.shutdown(socket.SHUT_RDWR)
 
 
+class Head:
+    """What has come of a request's head, and since when it is waited for."""
+
+    __slots__ = ("began", "data")
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.data = bytearray()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the parser will not have to wait."""
+        return len(self.data) >= LARGEST_HEAD or HEAD_END in self.data
+
+
 class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
     """One thread for accepting and for idle HTTP connections, and one per request or WebSocket connection."""
 
@@ -108,6 +151,7 @@ class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
         """Set the stack size before any thread exists."""
         threading.stack_size(STACK_BYTES)
         self.upgraded: dict[int, Conversation] = {}
+        self.heads: dict[TConn, Head] = {}
         super().init_process()
 
     def accept(self, listener: Any) -> None:
@@ -120,7 +164,64 @@ class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
             self.pause_accepting(error)
 
     def enqueue_req(self, conn: TConn) -> None:
+        """Wait for the head of the next request on ``conn``, part of which may have come behind the last one."""
+        head = self.heads[conn] = Head()
+        if conn.parser is not None:
+            head.data += conn.parser.unreader.take_buffered()
+        conn.sock.setblocking(False)
+        if not self.read_head(conn, head):
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_head_readable, conn, head))
+
+    def on_head_readable(self, conn: TConn, head: "Head", _: socket.socket) -> None:
+        """More of a head has come, or its end."""
+        self.read_head(conn, head)
+
+    def read_head(self, conn: TConn, head: "Head") -> bool:
+        """Read what there is of a head; return whether it is whole, or never will be, and ``conn`` is dealt with."""
+        try:
+            data = b"" if head.whole else conn.sock.recv(LARGEST_HEAD)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        head.data += data
+        if data and not head.whole:
+            return False
+        self.forget_head(conn)
+        if head.data:
+            self.submit(conn, bytes(head.data))
+        else:
+            self.nr_conns -= 1
+            conn.close()
+        return True
+
+    def forget_head(self, conn: TConn) -> None:
+        """Cease to wait for a head."""
+        del self.heads[conn]
+        with suppress(KeyError):  # it was all there at once
+            self.poller.unregister(conn.sock)
+
+    def murder_pending(self) -> None:
+        """Called by the main loop on every turn: end those whose time to send a request is over."""
+        super().murder_pending()
+        patience = self.handshake_timeout if self.alive else min(self.handshake_timeout, STOP_LINGER)
+        while self.heads:
+            conn, head = next(iter(self.heads.items()))  # the oldest
+            if time.monotonic() < head.began + patience:
+                break
+            self.forget_head(conn)
+            self.nr_conns -= 1
+            self.wsgi_gave_up()
+            if head.data:
+                with suppress(OSError):  # it does not read either, or is gone
+                    conn.sock.send(problems.last_message(problems.problem("too_slow")))
+            conn.close()
+        self.end_slow_bodies()
+
+    def submit(self, conn: TConn, head: bytes) -> None:
         """Give ``conn`` to the pool, or close it where no thread can be had."""
+        conn.init()
+        conn.parser.unreader.unread(head)
         try:
             super().enqueue_req(conn)
         except RuntimeError as error:

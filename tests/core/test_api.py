@@ -53,7 +53,7 @@ def test_every_refusal_that_a_log_can_give_is_a_problem() -> None:
 
 def test_every_problem_is_documented_or_about_the_address() -> None:
     documented = {slug for operation in OPERATIONS.values() for slug in operation.slugs}
-    about_the_address = {"not_found", "method_not_allowed", "upgrade_required", "bad_handshake", "internal"}
+    about_the_address = {"not_found", "method_not_allowed", "upgrade_required", "bad_handshake", "too_slow", "internal"}
     assert documented | about_the_address == set(PROBLEMS)
 
 

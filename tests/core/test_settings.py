@@ -66,6 +66,7 @@ def test_secrets_are_not_shown() -> None:
         ("CHAT_SHARDS", "-1"),
         ("CHAT_CONNECTION_RATE", "-1"),
         ("CHAT_CONNECTION_BURST", "0"),
+        ("CHAT_HANDSHAKE_TIMEOUT", "0"),
         ("CHAT_COMMAND_RATE", "-1"),
         ("CHAT_COMMAND_RATE", "nan"),
         ("CHAT_COMMAND_BURST", "inf"),

@@ -114,6 +114,13 @@ class RawPeer:
         """Send bytes."""
         self._writer.write(data)
 
+    async def read(self) -> bytes:
+        """Return what comes next; nothing at the end of the connection."""
+        try:
+            return await self._reader.read(65536)
+        except ConnectionError:
+            return b""
+
     def write_eof(self) -> None:
         """Say that nothing more will be sent."""
         with contextlib.suppress(OSError):  # the server was faster
