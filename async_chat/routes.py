@@ -11,11 +11,13 @@ from typing import Annotated, cast
 from fastapi import Path, Query, Request, Response
 
 from async_chat.runtime import Runtime
-from chat_core import admission, answers, metrics
+from chat_core import admission, answers
 from chat_core.admission import Budgets
 from chat_core.api import Duration, HistoryQuery, NewMessage, NewSession, RoomPath
+from chat_core.metrics import CONTENT_TYPE
 from chat_core.problems import Answer
 from chat_core.sessions import Session
+from launch.exposition import page
 from launch.workers import proof_ages
 
 InPath = Annotated[RoomPath, Path()]
@@ -105,7 +107,8 @@ def read_readiness(request: Request) -> Response:
 
 
 def read_metrics(request: Request) -> Response:
-    return respond(Answer(200, running(request).metrics.render(), metrics.CONTENT_TYPE))
+    runtime = running(request)
+    return respond(Answer(200, page(runtime.settings.runtime_dir, runtime.metrics), CONTENT_TYPE))
 
 
 # These two do on purpose what the docstring forbids.

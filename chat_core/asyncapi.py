@@ -146,7 +146,7 @@ def _reply(field: str, model: str) -> Json:
 
 
 def _schemas() -> Json:
-    models = (*COMMANDS, *PUSHES, *dict.fromkeys(RESULTS.values()), frames.Refusal)
+    models: tuple[type[BaseModel], ...] = (*COMMANDS, *PUSHES, *dict.fromkeys(RESULTS.values()), frames.Refusal)
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )

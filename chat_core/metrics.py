@@ -1,16 +1,14 @@
 """Every instrument of a backend: names, labels and buckets, the same on both.
 
-Units are in the names. With ``PROMETHEUS_MULTIPROC_DIR`` set, a scrape of any worker answers for all of them; gauges
-then say by their mode how those of several processes become one.
+Units are in the names. With ``PROMETHEUS_MULTIPROC_DIR`` set, the values are in files that all workers share
+(``launch.exposition`` reads them); gauges then say by their mode how those of several processes become one.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from chat_core.disconnects import SLOW, TABLE, Disconnect
 from chat_core.frames import RefusalCode
@@ -127,13 +125,8 @@ class Metrics:
             self.scheduler_lag.observe(max(0.0, late - beat * BEAT))
 
     def render(self) -> bytes:
-        """Return the values in the text format of Prometheus: those of all workers where they share a directory."""
-        directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-        if not directory:
-            return generate_latest(self.registry)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        """Return the values of this process in the text format of Prometheus."""
+        return generate_latest(self.registry)
 
     def _counter(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
         return Counter(f"chat_{name}", meaning, labels, registry=self.registry)

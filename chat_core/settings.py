@@ -36,6 +36,7 @@ class Settings:
     diagnostics: bool = False
     monitor_port: int = MONITOR_PORT
     runtime_dir: str = ""
+    metrics_port: int = 0
     max_connections: int = 0
     max_connections_per_user: int = 0
     connection_rate: float = 500.0
@@ -83,6 +84,7 @@ def read(backend: BackendName, environment: Mapping[str, str]) -> Settings:
         monitor_port=source.integer("CHAT_MONITOR_PORT", MONITOR_PORT, 1, 65535),
         diagnostics=source.choice("CHAT_DIAGNOSTICS", ("0", "1")) == "1",
         runtime_dir=source.text("CHAT_RUNTIME_DIR", ""),
+        metrics_port=source.integer("CHAT_METRICS_PORT", 0, 0, 65535),
         max_connections=source.integer("CHAT_MAX_CONNECTIONS", 0, 0, 10_000_000),
         max_connections_per_user=source.integer("CHAT_MAX_CONNECTIONS_PER_USER", 0, 0, 10_000_000),
         connection_rate=source.number("CHAT_CONNECTION_RATE", 500.0, 0.0),

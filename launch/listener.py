@@ -12,8 +12,8 @@ UNACKNOWLEDGED_MS: Final = 30_000
 """Milliseconds for which a peer may acknowledge nothing, or keep its window shut, before the kernel ends it."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise LaunchError where the address cannot be had."""
+def listen(host: str, port: int, name: str = "CHAT_PORT") -> socket.socket:
+    """Return a listening socket; raise LaunchError, which names the setting, where the address cannot be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -31,6 +31,6 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise LaunchError(f"CHAT_HOST, CHAT_PORT: cannot listen on {host}:{port} ({error.strerror})") from None
+        raise LaunchError(f"CHAT_HOST, {name}: cannot listen on {host}:{port} ({error.strerror})") from None
     listener.set_inheritable(True)
     return listener

@@ -11,6 +11,7 @@ from socket import socket
 from chat_core.settings import BackendName, Settings, SettingsError, read
 from launch import logs
 from launch.errors import LaunchError
+from launch.exporter import exporter
 from launch.listener import listen
 from launch.redis_check import check_redis
 from launch.workers import shared_directory
@@ -22,6 +23,7 @@ def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> in
     try:
         settings = read(backend, os.environ)
         listener = listen(settings.host, settings.port)
+        watched = listen(settings.host, settings.metrics_port, "CHAT_METRICS_PORT") if settings.metrics_port else None
         check_redis(settings.redis_url, settings.shards)
     except (SettingsError, LaunchError) as error:
         print(f"{backend}_chat: {error}", file=sys.stderr)
@@ -30,7 +32,8 @@ def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> in
     with listener, shared_directory(settings.runtime_dir) as directory:
         # Workers are other processes and read the environment as this one did.
         os.environ["CHAT_RUNTIME_DIR"] = directory
-        serve(replace(settings, runtime_dir=directory), listener)
+        with exporter(directory, watched):
+            serve(replace(settings, runtime_dir=directory), listener)
     return 0
 
 

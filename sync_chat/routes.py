@@ -10,11 +10,13 @@ from typing import Final, cast
 
 from flask import Response, current_app, g, request
 
-from chat_core import admission, answers, metrics
+from chat_core import admission, answers
 from chat_core.admission import Budgets
 from chat_core.api import Duration, HistoryQuery, NewMessage, NewSession, RoomPath
+from chat_core.metrics import CONTENT_TYPE
 from chat_core.problems import Answer
 from chat_core.sessions import Session
+from launch.exposition import page
 from launch.workers import proof_ages
 from sync_chat.runtime import Runtime
 
@@ -105,7 +107,8 @@ def read_readiness() -> Response:
 
 
 def read_metrics() -> Response:
-    return respond(Answer(200, running().metrics.render(), metrics.CONTENT_TYPE))
+    runtime = running()
+    return respond(Answer(200, page(runtime.settings.runtime_dir, runtime.metrics), CONTENT_TYPE))
 
 
 def block(body: Duration) -> Response:
