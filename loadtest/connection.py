@@ -156,6 +156,10 @@ class Connection:
         """The server says that this is a member now."""
         self.follower.join(str(result.get("epoch")), result["offset"])
 
+    def on_reply(self, reply: dict[str, Any]) -> None:
+        """A post was answered."""
+        self.follower.reference.ledger.replied(self.number, reply)
+
     def on_left(self) -> None:
         """The server says that this is no member any more."""
 
@@ -228,7 +232,7 @@ class Connection:
         if reply.get("ref") == LEAVE_REF:
             return self.on_left()
         if reply.get("ref") != JOIN_REF:
-            return self.follower.reference.ledger.replied(self.number, reply)
+            return self.on_reply(reply)
         result = reply.get("result")
         if not isinstance(result, dict) or not isinstance(result.get("offset"), int):
             return self.close(f"not let in: {reply.get('error')}")

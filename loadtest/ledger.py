@@ -93,6 +93,7 @@ class Ledger:
         self._unanswered: dict[int, Posted] = {}
         self._unseen = 0
         self._arrived: list[Arrivals] = []
+        self._alone: list[Posted | None] = []
 
     # ---- posts and their replies ----------------------------------------------------------------
 
@@ -162,6 +163,10 @@ class Ledger:
         """Something arrived, at a time that the next ``settle`` gives."""
         self._arrived.append(arrivals)
 
+    def arrived_alone(self, posted: Posted | None) -> None:
+        """``posted`` (None where it is not measured) arrived at one member, before something that is missing."""
+        self._alone.append(posted)
+
     def settle(self, now: float) -> None:
         """Count what arrived since the last call as arrived now: late rather than early, never flattering."""
         for arrivals in self._arrived:
@@ -175,6 +180,11 @@ class Ledger:
                             self.count(posted, now, members)
             arrivals.changes.clear()
         self._arrived.clear()
+        for posted in self._alone:
+            self.delivered += 1
+            if posted is not None:
+                self.count(posted, now, 1)
+        self._alone.clear()
 
     def count(self, posted: Posted, now: float, members: int) -> None:
         """Measure that ``posted`` arrived at so many ``members``."""

@@ -90,6 +90,20 @@ class Reference:
         changes[first] = changes.get(first, 0) + 1
         changes[last] = changes.get(last, 0) - 1
 
+    def arrive_ahead(self, offset: int) -> None:
+        """A member received an entry before which something is still missing."""
+        self.ledger.arrived_alone(self._ahead[offset][1])
+
+    def skip_hole(self) -> bool:
+        """The next entry will not come any more: go on with what came after it. False where nothing did."""
+        if not self._ahead:
+            return False
+        self.arrivals.entries.append(None)
+        self.ends.append(len(self.data))
+        while (following := self._ahead.pop(self.top + 1, None)) is not None:
+            self._append(*following)
+        return True
+
     def learn(self, frame: Frame, entry: dict[str, Any]) -> int | None:
         """Return the offset of an entry that was received; None, noted in the ledger, where it is not a right one."""
         fault = self._fault(frame, entry)
@@ -151,6 +165,11 @@ class Follower:
     def position(self) -> int:
         """The offset of the last entry that this one has."""
         return self.reference.first + self.count - 1
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether this one is as far as others are, though something may be missing."""
+        return self.count == len(self.reference.ends)
 
     @property
     def settled(self) -> bool:
@@ -267,7 +286,9 @@ class Follower:
         else:
             self.missing.update(range(expected, offset))
             self.count = index + 1
-        if offset <= reference.top:
+        if offset > reference.top:
+            reference.arrive_ahead(offset)
+        elif index >= 0:
             reference.arrive(index, index + 1)
         return None
 

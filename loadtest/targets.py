@@ -60,6 +60,7 @@ TARGETS: Final = {
         _ours("async", "async"),
         _ours("sync", "sync"),
         _ours("sync-gevent", "sync-gevent"),
+        Target("broken", "null that loses, doubles and swaps now and then", "null", command=_module("broken")),
         Target("null", "writes to everybody at once, and does nothing else", "null", command=_module("null")),
     )
 }

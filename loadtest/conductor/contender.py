@@ -92,9 +92,11 @@ def _address(url: str) -> tuple[str, int]:
 
 @contextmanager
 def started(
-    contender: Contender, workload: Workload, cpus: frozenset[int] | None, work_dir: Path, log: Path
+    contender: Contender, workload: Workload, cpus: frozenset[int] | None, work_dir: Path, log: Path, stats: Path
 ) -> Iterator[Running]:
     """Start the contender, with an empty Redis of its own if it needs one; nothing of either is left afterwards.
+
+    ``stats`` is the socket to which its workers send their counters.
 
     Raises StackError where it does not come up, UsageError where nobody is at its address.
     """
@@ -109,7 +111,7 @@ def started(
             redis = RedisServer(data, cpus=cpus)
             stack.callback(redis.kill)
             redis.start()
-        server = _server(contender.target, workload, redis.url if redis else "", cpus, log)
+        server = _server(contender, workload, redis.url if redis else "", cpus, log, stats)
         stack.callback(server.stop, 3.0)
         server.start()
         yield Running(contender, (HOST, server.port), server, redis)
@@ -124,19 +126,14 @@ def settings(contender: Contender, workload: Workload) -> dict[str, str]:
     return asked | {"CHAT_WORKERS": str(workload.workers)}
 
 
-def _server(target: Target, workload: Workload, redis: str, cpus: frozenset[int] | None, log: Path) -> AnyServer:
-    if target.profile is None:
-        server = make_server(target, workload.most_connections, redis, cpus, log.parent)
-        return server
-    asked = limits_off(workload.most_connections) | dict(workload.settings) | dict(target.profile.settings)
-    return Backend(
-        target.profile,
-        redis,
-        workers=workload.workers,
-        settings=asked | {"CHAT_SECRET": SECRET},
-        cpus=cpus,
-        log_path=log,
-    )
+def _server(
+    contender: Contender, workload: Workload, redis: str, cpus: frozenset[int] | None, log: Path, stats: Path
+) -> AnyServer:
+    target = contender.target
+    if target is None or target.profile is None:
+        return make_server(target or TARGETS["null"], workload.most_connections, redis, cpus, log.parent)
+    asked = settings(contender, workload) | {"CHAT_SECRET": SECRET, "CHAT_STATS_SOCKET": str(stats)}
+    return Backend(target.profile, redis, workers=workload.workers, settings=asked, cpus=cpus, log_path=log)
 
 
 def _reached(url: str) -> tuple[str, int]:

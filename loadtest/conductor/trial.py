@@ -4,16 +4,19 @@ import contextlib
 import math
 import os
 import signal
+import statistics
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from loadtest.conductor import conformance, merge, watch
 from loadtest.conductor.contender import Contender, Running, started
+from loadtest.conductor.counters import Counters
 from loadtest.conductor.fleet import Fleet, FleetError
 from loadtest.crew import accounts
 from loadtest.crew.passport import Passports
@@ -30,7 +33,7 @@ from loadtest.record.models import (
 )
 from loadtest.schedule import Schedule, Window
 from loadtest.targets import SECRET
-from loadtest.workload import Fault
+from loadtest.workload import Fault, Stall
 from stack.errors import StackError
 from stack.redis import RedisServer
 from stack.server import Server
@@ -38,6 +41,8 @@ from stack.server import Server
 START_IN: Final = 0.3
 """Seconds from the word until the plan begins: all processes have heard it by then."""
 FILLING: Final = 120.0
+MEANINGFUL_SLOPE: Final = 30
+"""Seconds of which less says nothing of a slope."""
 AFTERMATH: Final = 60.0
 """Seconds after the plan's end in which the processes must have closed their books."""
 
@@ -99,14 +104,18 @@ class Course:
         log = self.writer.path / "logs" / f"{self.contender.label.replace(':', '-')}-{self.repeat}.log"
         self.seen(None, "starts")
         try:
-            with started(self.contender, self.schedule.workload, self.place.server_cpus, self.work_dir, log) as running:
-                self._measure(running, trial)
+            with Counters(self.work_dir / "stats.sock") as counters, self._started(log, counters) as running:
+                self._measure(running, counters, trial)
         except (StackError, FleetError) as error:
             trial.error = str(error)
         trial.seconds = time.monotonic() - begun
         return trial
 
-    def _measure(self, running: Running, trial: Trial) -> None:
+    def _started(self, log: Path, counters: Counters) -> AbstractContextManager[Running]:
+        workload, cpus = self.schedule.workload, self.place.server_cpus
+        return started(self.contender, workload, cpus, self.work_dir, log, counters.path)
+
+    def _measure(self, running: Running, counters: Counters, trial: Trial) -> None:
         prefix = f"lt{os.urandom(3).hex()}"
         passports = Passports(running.address, *self._sessions(running))
         tandem = running.speaks_http
@@ -115,7 +124,7 @@ class Course:
         if trial.conformance:
             trial.error = "it does not conform"
             return
-        eyes = watch.Watch(running, self.place.used)
+        eyes = watch.Watch(running, counters, self.place.used)
         time.sleep(0.3)
         idle = _rss(eyes)
         with Fleet([self._job(running, prefix, number) for number in range(len(self.place.generator_cpus))]) as fleet:
@@ -129,12 +138,14 @@ class Course:
             self.began = time.monotonic() + START_IN
             fleet.tell({"do": "begin", "at": self.began})
             self._note_phases()
-            finals = self._follow(fleet, running, eyes)
+            finals = self._follow(fleet, running, eyes, counters)
             after, generator = eyes.cpu(), _generator_cpu(fleet) - generator
             trial.counters = _grown(counted, watch.counters(running))
         self._conclude(trial, finals)
         trial.resources = self._resources(idle, full, before, after, generator, trial)
         trial.figures = _figures(trial, self.schedule.windows, self.seconds)
+        workload = self.schedule.workload
+        trial.figures |= _samples_figures(self.samples, workload.stall, workload.most_connections)
         trial.status = "complete"
 
     def _sessions(self, running: Running) -> tuple[str | None, bool]:
@@ -156,7 +167,7 @@ class Course:
 
     # ---- while it is on -------------------------------------------------------------------------
 
-    def _follow(self, fleet: Fleet, running: Running, eyes: watch.Watch) -> list[dict[str, Any]]:
+    def _follow(self, fleet: Fleet, running: Running, eyes: watch.Watch, counters: Counters) -> list[dict[str, Any]]:
         """Write what comes, sample, and do what is to go wrong, until all processes have closed their books."""
         faults = sorted(self.schedule.workload.faults, key=lambda fault: fault.at)
         deadline = self.began + self.schedule.workload.duration + AFTERMATH
@@ -177,7 +188,7 @@ class Course:
                 elif line["kind"] == "final":
                     finals[number] = line
             if (now := time.monotonic() - self.began) >= next_sample:
-                self._sample(next_sample, eyes)
+                self._sample(next_sample, eyes, counters)
                 next_sample += 1
             while faults and faults[0].at <= now:
                 hurting.append(threading.Thread(target=self._hurt, args=(faults.pop(0), running), daemon=True))
@@ -201,7 +212,8 @@ class Course:
         self.writer.append("series.jsonl", second)
         self.seen(second, phase or "settles")
 
-    def _sample(self, t: int, eyes: watch.Watch) -> None:
+    def _sample(self, t: int, eyes: watch.Watch, counters: Counters) -> None:
+        counters.listen()
         sample = ServerSample(
             t=t,
             at=self._at(t),
@@ -210,7 +222,8 @@ class Course:
             processes=eyes.processes(),
             redis=eyes.redis(),
             socket_memory=watch.socket_memory(),
-            scheduler_lag=None,
+            scheduler_lag=counters.scheduler_lag(),
+            values=counters.values(),
         )
         self.samples.append(sample)
         self.writer.append("servers.jsonl", sample)
@@ -358,7 +371,52 @@ def _figures(trial: Trial, windows: tuple[Window, ...], seconds: list[Second]) -
         "members_max": float(max((one.connections.members for one in seconds), default=0)),
         "http_failed": float(sum(one.http_failed for one in seconds)),
         "seconds_without_delivery": _longest_silence(seconds),
+        "seconds_below_95": float(sum(_below(one) for one in seconds)),
+        "handshaking_max": float(max((one.connections.handshaking for one in seconds), default=0)),
     }
+
+
+def _below(second: Second) -> bool:
+    """Whether more than one in twenty of those who should be inside are not."""
+    return second.connections.members < 0.95 * second.connections.planned
+
+
+def _samples_figures(samples: list[ServerSample], stall: Stall | None, planned: int) -> dict[str, float | None]:
+    """Return the figures that only who looks at the server from outside can see."""
+    return {
+        "imbalance": _imbalance(samples),
+        "rss_slope": _slope(samples),
+        "ghost_seconds": _ghosts(samples, stall, planned),
+    }
+
+
+def _imbalance(samples: list[ServerSample]) -> float | None:
+    """Return how many times its even share the fullest worker had at the end; None where there is one worker."""
+    for sample in reversed(samples):
+        found = [one.connections for one in sample.processes if one.connections is not None]
+        if len(found) > 1 and any(found):
+            return max(found) / statistics.fmean(found)
+    return None
+
+
+def _slope(samples: list[ServerSample]) -> float | None:
+    """Return by how many bytes a minute the server's memory grew in the second half (least squares)."""
+    half = [sample for sample in samples if sample.t >= samples[-1].t / 2 and sample.processes]
+    if len(half) < MEANINGFUL_SLOPE:
+        return None
+    times = [float(sample.t) for sample in half]
+    memory = [float(sum(one.rss for one in sample.processes if one.role != "redis")) for sample in half]
+    return statistics.linear_regression(times, memory).slope * 60
+
+
+def _ghosts(samples: list[ServerSample], stall: Stall | None, planned: int) -> float | None:
+    """Return the seconds from when peers fell mute until the server counted them no more, or until the end."""
+    if stall is None or not stall.forever:
+        return None
+    healthy = planned - round(stall.share * planned)
+    after = [sample for sample in samples if sample.t > stall.at and sample.values]
+    gone = next((one.t for one in after if one.values["chat_connections_open"] <= healthy), None)
+    return gone - stall.at if gone is not None else (after[-1].t - stall.at if after else None)
 
 
 def _longest_silence(seconds: list[Second]) -> float | None:

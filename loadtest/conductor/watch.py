@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from loadtest.conductor.contender import Running
+from loadtest.conductor.counters import Counters
 from loadtest.record.models import Process, RedisSample
 from loadtest.sampler import busy_seconds
 from stack.errors import StackError
@@ -26,8 +27,9 @@ COUNTED: Final = ("_total", "_sum", "_count", "_bucket")
 class Watch:
     """What changed since the last look. ``cpus`` are those in use by the contender and the generator."""
 
-    def __init__(self, running: Running, cpus: frozenset[int] | None) -> None:
+    def __init__(self, running: Running, counters: Counters, cpus: frozenset[int] | None) -> None:
         self._running = running
+        self._counters = counters
         self._cpus = cpus
         self._seen: dict[int, tuple[float, float, int, int]] = {}
         self._redis = _client(running.redis.url) if running.redis else None
@@ -97,6 +99,7 @@ class Watch:
                 fds=fds,
                 voluntary=(switches.voluntary - before[2]) / passed if before and passed else 0.0,
                 involuntary=(switches.involuntary - before[3]) / passed if before and passed else 0.0,
+                connections=self._counters.connections(pid),
             )
         ]
 

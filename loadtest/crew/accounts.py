@@ -21,11 +21,11 @@ def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], set
             continue
         found["reset"] += user.missed_to_reset
         found["not in yet"] += _missed_while_waiting(crew, user)
-        top = tops.get(crew.rooms[user.room].reference.room, 0)
+        top = tops.get(crew.room_of(user).reference.room, 0)
         if _stays(user):
             lost = _lost(user, top)
             if lost and settled:
-                note = f"{lost} in {crew.rooms[user.room].reference.room} by connection {user.number}"
+                note = f"{lost} in {crew.room_of(user).reference.room} by connection {user.number}"
                 crew.books.faults.note("lost", lost, note)
             found["client gap" if settled else "backlog"] += lost
         else:
@@ -53,7 +53,7 @@ def _missed_while_waiting(crew: Crew, user: User) -> int:
 
 def _missed_outside(crew: Crew, user: User, top: int) -> int:
     """What a user lacks who is not inside at the end."""
-    reference = crew.rooms[user.room].reference
+    reference = crew.room_of(user).reference
     top = max(top, reference.highest)
     if user.connection is not None and user.connection.phase is Phase.JOINED:
         return max(0, top - user.connection.follower.position)

@@ -2,23 +2,36 @@
 
 import selectors
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 MOST_READ: Final = 1 << 20
 
 
 class Request:
-    """A GET that is under way; ``done`` is called once, with ``failed`` saying whether it got no answer below 500."""
+    """A request that is under way, a POST if it has a ``body``.
+
+    ``done`` is called once; ``failed`` then says whether it got no answer below 400.
+    """
 
     def __init__(
-        self, address: tuple[str, int], path: str, selector: selectors.BaseSelector, done: Callable[["Request"], None]
+        self,
+        address: tuple[str, int],
+        path: str,
+        selector: selectors.BaseSelector,
+        done: Callable[["Request"], None],
+        headers: Mapping[str, str],
+        body: bytes = b"",
     ) -> None:
         self.failed = True
         self._done = done
         self._selector = selector
         self._received = b""
-        self._request = f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nConnection: close\r\n\r\n".encode()
+        lines = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", f"Host: {address[0]}:{address[1]}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        self._request = "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
         self._socket: socket.socket | None = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         self._socket.setblocking(False)
         self._socket.connect_ex(address)
@@ -42,12 +55,13 @@ class Request:
             self._received += data
             return len(data)
         status = self._received.partition(b"\r\n")[0].split()
-        self.failed = len(status) < 2 or not status[1].isdigit() or int(status[1]) >= 500
+        self.failed = len(status) < 2 or not status[1].isdigit() or int(status[1]) >= 400
         self.close()
         self._done(self)
         return 0
 
     def close(self) -> None:
+        """Give up."""
         if self._socket is not None:
             self._selector.unregister(self._socket)
             self._socket.close()

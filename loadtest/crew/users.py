@@ -95,6 +95,9 @@ class Member(Connection):
     def on_replay(self, push: dict[str, Any]) -> None:
         self._crew.on_page(self, push["messages"], more=push["more"])
 
+    def on_reply(self, reply: dict[str, Any]) -> None:
+        self._crew.books.replied(self.number, reply)
+
     def on_left(self) -> None:
         self._crew.on_left(self._user, self)
 
@@ -121,6 +124,9 @@ class Crew:
         self.selector = selectors.DefaultSelector()
         self.users: dict[int, User] = {}
         self.rooms = [Room(Reference(f"{prefix}-{room}", books)) for room in range(rooms)]
+        self.afflicted_books = Books(len(books.phases))
+        """of those who will stop reading: what they receive counts, but how late it comes says nothing of the others"""
+        self._afflicted = [Room(Reference(f"{prefix}-{room}", self.afflicted_books)) for room in range(rooms)]
         self.began = time.monotonic()
         """when the plan begins; known only once all are in"""
         self.heard = time.monotonic()
@@ -151,7 +157,8 @@ class Crew:
         room = self.rooms[action.room].reference.room
         post = Post(action.due, action.user, action.id, action.text)
         intended = self.began + action.due
-        self.books.expect(Posted(post, room, intended, measured=True, window=window, audience=audience))
+        for books in (self.books, self.afflicted_books):
+            books.expect(Posted(post, room, intended, measured=True, window=window, audience=audience))
 
     def act(self, action: Action, intended: float, window: int) -> None:
         """Do what is due."""
@@ -166,8 +173,11 @@ class Crew:
                 self._cut(self.users[action.user], action.seconds)
             case "stall":
                 self._stall(self.users[action.user], action.seconds)
-            case "request" | "diagnose":
+            case "request":
                 self._request(action.text, intended, window)
+            case "diagnose":
+                body = json.dumps({"seconds": action.seconds}).encode()
+                self._ask(f"/api/diagnostics/{action.text}", lambda request: None, body)
 
     def add(self, user: User) -> None:
         """Somebody who will enter."""
@@ -177,12 +187,12 @@ class Crew:
         """Open a connection and join."""
         user = self.users[number]
         user.room, user.wanted, user.intended = room, True, intended
-        self.rooms[room].users.add(number)
+        self.room_of(user).users.add(number)
         self._connect(user, intended)
 
     def turn(self, timeout: float, between: Callable[[], None] | None = None) -> None:
         """Wait for events, at most ``timeout`` seconds, and take them; ``between`` is called every READS events."""
-        settle, now = self.books.settle, time.monotonic
+        settle, now = self.settle, time.monotonic
         heard = 0
         for place, (key, mask) in enumerate(self.selector.select(min(timeout, LONGEST_WAIT)), 1):
             heard += key.data.on_event(mask)
@@ -207,14 +217,38 @@ class Crew:
             if user.connection is not None and user.connection.phase is Phase.JOINED and not user.stalled:
                 yield user.connection
 
+    def room_of(self, user: User) -> Room:
+        """Return where the room of a user is followed."""
+        return (self._afflicted if user.will_stall else self.rooms)[user.room]
+
+    @property
+    def all_rooms(self) -> list[Room]:
+        """Every room, once for those who read and once for those who will not."""
+        return [*self.rooms, *self._afflicted]
+
+    @property
+    def deliveries(self) -> int:
+        """What was delivered so far, to whomever."""
+        return self.books.delivered + self.afflicted_books.delivered
+
+    def settle(self, now: float) -> None:
+        """What arrived since the last call arrived now."""
+        self.books.settle(now)
+        self.afflicted_books.settle(now)
+
     def trim(self) -> None:
         """Forget what everybody in a room has, so that a long run takes no more memory than a short one."""
-        for room in self.rooms:
-            if not room.reference.ends or room.reference.arrivals.changes:
+        for room in self.all_rooms:
+            if room.reference.arrivals.changes:
                 continue
             followers = [follower for number in room.users if (follower := self._following(number, room)) is not None]
-            if len(followers) == len(room.users) and all(one.settled for one in followers):
-                room.reference.restart()
+            if len(followers) < len(room.users):
+                continue
+            reference = room.reference
+            while all(reference.top + 1 in one.missing for one in followers) and reference.skip_hole():
+                pass
+            if all(one.caught_up for one in followers):
+                reference.restart()
                 for follower in followers:
                     follower.restart()
 
@@ -223,7 +257,7 @@ class Crew:
     def _connect(self, user: User, intended: float) -> None:
         if self.over or not user.wanted:
             return
-        reference = self.rooms[user.room].reference
+        reference = self.room_of(user).reference
         try:
             user.connection = Member(
                 self,
@@ -266,7 +300,7 @@ class Crew:
         if connection is None or connection.phase is not Phase.JOINED or user.stalled:
             self._leave_room(user)
             user.room, user.offset = room, None
-            self.rooms[room].users.add(user.number)
+            self.room_of(user).users.add(user.number)
             return
         user.next_room = room
         connection.leave()
@@ -292,15 +326,21 @@ class Crew:
 
     def _request(self, path: str, intended: float, window: int) -> None:
         def done(request: Request) -> None:
-            self._requests.discard(request)
             latency = time.monotonic() - intended
             if request.failed:
                 self.books.second.http_failed += 1
             self.books.second.latency["http"].record(latency)
             self.books.phases[window].latency["http"].record(latency)
 
+        self._ask(path, done)
+
+    def _ask(self, path: str, then: Callable[[Request], None], body: bytes = b"") -> None:
+        def done(request: Request) -> None:
+            self._requests.discard(request)
+            then(request)
+
         try:
-            self._requests.add(Request(self._address, path, self.selector, done))
+            self._requests.add(Request(self._address, path, self.selector, done, self._headers(0), body))
         except OSError as error:
             if error.errno not in EXHAUSTED:
                 raise
@@ -314,7 +354,7 @@ class Crew:
         self.books.phases[self._window(now)].latency["handshake"].record(now - connection.began)
 
     def on_joined(self, user: User, connection: Member, result: dict[str, Any]) -> None:
-        room, follower = self.rooms[user.room], connection.follower
+        room, follower = self.room_of(user), connection.follower
         epoch, offset = str(result["epoch"]), result["offset"]
         user.attempts = 0
         if user.waiting:
@@ -336,11 +376,11 @@ class Crew:
             connection.pause()
 
     def on_page(self, connection: Member, messages: list[dict[str, Any]], more: bool) -> None:
-        before = self.books.delivered
+        before = self.deliveries
         for entry in messages:
             connection.follower.recover(entry)
-        self.books.settle(time.monotonic())
-        self.books.second.recovered += self.books.delivered - before
+        self.settle(time.monotonic())
+        self.books.second.recovered += self.deliveries - before
         connection.replaying = more
 
     def on_left(self, user: User, connection: Member) -> None:
@@ -350,7 +390,7 @@ class Crew:
             self.books.faults.note("lost", lost, f"{lost} in {connection.room} by connection {user.number}")
         self._leave_room(user)
         user.room, user.next_room, user.offset = user.next_room, None, None
-        room = self.rooms[user.room]
+        room = self.room_of(user)
         room.users.add(user.number)
         connection.follower.move(room.reference)
         connection.room, connection.phase = room.reference.room, Phase.OPEN
@@ -390,7 +430,7 @@ class Crew:
         return follower if follower.joined and follower.reference is room.reference else None
 
     def _leave_room(self, user: User) -> None:
-        self.rooms[user.room].users.discard(user.number)
+        self.room_of(user).users.discard(user.number)
 
     def _name(self, room: int) -> str:
         return self.rooms[room].reference.room

@@ -153,6 +153,7 @@ class Worker:
         for phase in self.books.phases:
             phase.latency["handshake"] = Histogram() if self._enters else phase.latency["handshake"]
         gc.collect()
+        self._gc_pause = 0.0
         gc.freeze()  # what is there stays: only what the run itself leaves is ever looked at
         self._cpu, self._beat = time.process_time(), began
         pacer = Pacer([action for action in self._own if action.due != BEFORE], began)
@@ -198,7 +199,7 @@ class Worker:
     def _give_last_chance(self, tops: Mapping[str, int]) -> None:
         deadline = time.monotonic() + LAST_CHANCE
         while time.monotonic() < deadline and any(
-            room.reference.highest < tops.get(room.reference.room, 0) and room.users for room in self.crew.rooms
+            room.reference.highest < tops.get(room.reference.room, 0) and room.users for room in self.crew.all_rooms
         ):
             self.turn(0.02)
         self._tell_second()
@@ -208,9 +209,9 @@ class Worker:
         self.books.close()
         return {
             "phases": [phase.as_json() for phase in self.books.phases],
-            "ledger": self.books.faults.counts(),
-            "examples": self.books.faults.examples,
-            "delivered": self.books.delivered,
+            "ledger": self._counts(),
+            "examples": self.books.faults.examples + self.crew.afflicted_books.faults.examples,
+            "delivered": self.crew.deliveries,
             "losses": found,
             "settled": settled,
             "loop_lag": packed(self._loop_lag),
@@ -221,13 +222,13 @@ class Worker:
     def _tell_second(self) -> None:
         second, self.books.second = self.books.second, SecondBooks()
         t, self._next_second = self._next_second, self._next_second + 1
-        counts = Counter(self.books.faults.counts())
+        counts = self._counts()
         found, self._told = counts - self._told, counts
         cpu, self._cpu = time.process_time() - self._cpu, time.process_time()
         pause, self._gc_pause = self._gc_pause, 0.0
         phases = Counter(user.connection.phase for user in self.crew.users.values() if user.connection)
         planned = self._planned + sum(due < t + 1 for due in self._enters)
-        delivered, self._delivered = self.books.delivered - self._delivered, self.books.delivered
+        delivered, self._delivered = self.crew.deliveries - self._delivered, self.crew.deliveries
         tell(
             {
                 "kind": "second",
@@ -245,6 +246,9 @@ class Worker:
                 },
             }
         )
+
+    def _counts(self) -> Counter[str]:
+        return Counter(self.books.faults.counts()) + Counter(self.crew.afflicted_books.faults.counts())
 
     def _watch_gc(self) -> None:
         begun = 0.0

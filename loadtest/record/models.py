@@ -139,6 +139,8 @@ class Process(Record):
     voluntary: float
     """context switches per second"""
     involuntary: float
+    connections: int | None = None
+    """as the worker itself says"""
 
 
 class RedisSample(Record):
@@ -174,6 +176,8 @@ class ServerSample(Record):
     socket_memory: int | None
     """bytes of all TCP buffers of the machine"""
     scheduler_lag: SchedulerLag | None
+    values: dict[str, float] = {}
+    """of all workers together, by the names of /metrics"""
 
 
 class Event(Record):

@@ -30,6 +30,11 @@ FIGURES = (
     "rss_max",
     "threads_max",
     "scheduler_lag_p99",
+    "seconds_below_95",
+    "seconds_without_delivery",
+    "imbalance",
+    "rss_slope",
+    "ghost_seconds",
 )
 """Shown in this order: the median over the repeats."""
 

@@ -1,0 +1,23 @@
+"""The server stands still for two seconds: who would have noticed?
+
+Question: what does a tool report of a standstill that waits for each message before it sends the next?
+Hypothesis: nearly nothing: one slow message among hundreds. Counted from when each message was meant to be sent, a
+sixth of all messages were late. This is coordinated omission, shown on the same run.
+Picture: delivery p99 at two seconds; `uncorrected` p99 at a few milliseconds; one spike in the time series.
+"""
+
+from loadtest.scenario import EVERYBODY_REACHED, NOTHING_BROKEN, Scenario
+from loadtest.workload import Fault, Phase, Workload
+
+SCENARIO = Scenario(
+    name="freeze",
+    doc=__doc__,
+    workload=Workload(
+        connections=50,
+        speakers=1,
+        arrivals="constant",
+        phases=(Phase("talk", 12, rate=100),),
+        faults=(Fault(5, "freeze server", 2),),
+    ),
+    objectives=(NOTHING_BROKEN, EVERYBODY_REACHED),
+)

@@ -1,0 +1,24 @@
+"""Faster and faster: which rate is held, and what does overload look like?
+
+Question: how many messages a second does a room of 100 take until 99 % of deliveries take longer than 100 ms?
+Hypothesis: both join what arrives while they write, so latency grows slowly for long; async goes further, since it
+writes without a lock. Beyond its limit either of them queues, and loses nothing.
+Picture: p99 flat over the first steps, then rising; deliveries/s rising with the offer up to the limit. The capacity
+line names the last step held and what stopped it.
+"""
+
+from loadtest.scenario import NOTHING_BROKEN, Scenario, p99_within
+from loadtest.workload import Phase, Workload
+
+SCENARIO = Scenario(
+    name="ramp",
+    doc=__doc__,
+    workload=Workload(
+        connections=100,
+        phases=(
+            Phase("warm-up", 2, rate=50, measured=False),
+            *(Phase(f"{rate} a second", 3, rate=rate) for rate in (100, 200, 400, 800, 1600, 3200)),
+        ),
+    ),
+    objectives=(NOTHING_BROKEN, p99_within(0.1)),
+)

@@ -1,0 +1,27 @@
+"""Everybody at once: 500 handshakes in two seconds.
+
+Question: how long does it take until everybody is in, and how long does one handshake take?
+Hypothesis: sync pays more CPU per handshake (a request through Flask, a thread), so its queue grows longer; nobody is
+refused by either.
+Picture: handshakes of async in one hump of milliseconds; those of sync with a tail that grows until the storm ends.
+Members reach 500 on both.
+"""
+
+from loadtest.record.models import Objective
+from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than
+from loadtest.workload import Phase, Workload
+
+SCENARIO = Scenario(
+    name="storm",
+    doc=__doc__,
+    workload=Workload(
+        connections=0,
+        rooms=50,
+        phases=(Phase("storm", 2, connections=500), Phase("after", 4)),
+    ),
+    objectives=(
+        NOTHING_BROKEN,
+        no_worse_than("handshake_p99", "99 % of handshakes in time", 2.0),
+        Objective(name="everybody is in", metric="members_max", at_least=500),
+    ),
+)
