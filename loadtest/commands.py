@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from loadtest.conductor.contender import UsageError, contenders
+from loadtest.conductor.contender import UsageError, check, contenders
 from loadtest.conductor.experiment import Experiment
 from loadtest.conductor.terminal import Progress
 from loadtest.conductor.trial import Place
@@ -99,6 +99,7 @@ def _run(options: argparse.Namespace) -> int:
     found = contenders(options.target or scenario.targets)
     workload = resized(scenario.workload, options.connections, options.rate, options.duration)
     processes = _check(workload, options.processes)
+    check(found)
     experiment = Experiment(
         scenario,
         make_schedule(workload, options.seed),

@@ -58,10 +58,19 @@ def contenders(names: Sequence[str]) -> list[Contender]:
     """Return what ``names`` name; one that is named again gets a label of its own. Raises UsageError."""
     found: list[Contender] = []
     for name in names:
+        if "//" in name:
+            _address(name)
         times = sum(one.name == name for one in found)
         label = f"{_short(name)}-{times + 1}" if times else _short(name)
         found.append(_contender(name, label))
     return found
+
+
+def check(found: Sequence[Contender]) -> None:
+    """Raises UsageError where nobody answers at an address."""
+    for contender in found:
+        if contender.target is None:
+            _reached(contender.url)
 
 
 def _short(name: str) -> str:
@@ -70,7 +79,6 @@ def _short(name: str) -> str:
 
 def _contender(name: str, label: str) -> Contender:
     if "//" in name:
-        _address(name)
         return Contender(label, name, f"what runs at {name}", "other", None, name)
     if name not in TARGETS:
         raise UsageError(f"no target {name!r}: there are {', '.join(TARGETS)}, or the http:// address of a server")

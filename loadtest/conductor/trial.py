@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtest.conductor import conformance, merge, watch
-from loadtest.conductor.contender import Contender, Running, started
+from loadtest.conductor.contender import Contender, Running, UsageError, started
 from loadtest.conductor.counters import Counters
 from loadtest.conductor.fleet import Fleet, FleetError
 from loadtest.crew import accounts
@@ -106,7 +106,7 @@ class Course:
         try:
             with Counters(self.work_dir / "stats.sock") as counters, self._started(log, counters) as running:
                 self._measure(running, counters, trial)
-        except (StackError, FleetError) as error:
+        except (StackError, FleetError, UsageError) as error:
             trial.error = str(error)
         trial.seconds = time.monotonic() - begun
         return trial
