@@ -12,7 +12,7 @@ from loadtest.search import Search
 
 IDLE_HEADROOM: Final = 0.85
 """A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""
-PATIENCE: Final = 5
+PATIENCE: Final = 4
 """Durations of a step that a row may spend on waiting for other processes to use less than DISTURBED of a CPU, and on
 repeating what they disturbed."""
 
@@ -24,19 +24,19 @@ GUESSES: Final = {
         "async-portable": 70,
         "async-uncoalesced": 140,
         "async": 3600,
-        "sync": 2800,
+        "sync": 2400,
         "sync-gevent": 2800,
-        "null": 11000,
+        "null": 9500,
     },
     "200x5": {
-        "fastapi-tutorial": 4600,
-        "flask-tutorial": 4000,
-        "node-ws": 11000,
+        "fastapi-tutorial": 4000,
+        "flask-tutorial": 3400,
+        "node-ws": 9000,
         "async": 3100,
         "sync": 2300,
         "sync-gevent": 3100,
     },
-    "1to1": {"fastapi-tutorial": 11000, "node-ws": 20000, "async": 800, "sync": 300, "sync-gevent": 300},
+    "1to1": {"fastapi-tutorial": 10000, "node-ws": 20000, "async": 800, "sync": 300, "sync-gevent": 300},
 }
 """Messages a second that were held somewhere once, or a little less: where to look first. A wrong guess costs steps,
 and does not change what is found."""

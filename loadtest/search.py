@@ -13,16 +13,18 @@ AIM: Final = 0.85
 """The part of one CPU at which the next step aims, while what a message costs is known only from slower rates."""
 FINE: Final = 1.12
 """Held and missed are close enough when they differ by this factor."""
-WIDE: Final = 2.5
-"""Where they differ by more, what was missed was a guess far too high: it is approached from above."""
+NEAR: Final = 1.5
+"""Only a gap no wider than this is halved a limited number of times: all rates are found equally closely."""
+FAR: Final = 2.5
+"""A wider gap comes of a guess that was far too high: it is approached from above."""
 LOWEST: Final = 2.0
 """Messages a second: below, one has been delivered long before the next, and every rate is alike."""
 
 
 @dataclass
 class Search:
-    """``bisections`` is how often the gap between held and missed may be halved, on a scale of ratios; ``guess`` is
-    a rate that may be expected to be held, and is tried next once anything was."""
+    """``bisections`` is how often a NEAR gap between held and missed may be halved, on a scale of ratios; ``guess``
+    is a rate that may be expected to be held, and is tried next once anything was."""
 
     rate: float | None
     """Messages a second to try next; None when the search is over."""
@@ -62,8 +64,10 @@ class Search:
     def _close_in(self) -> None:
         if self.held is None or self.missed is None or self.missed / self.held < FINE:
             self.rate = None
-        elif self.missed / self.held > WIDE:
+        elif self.missed / self.held > FAR:
             self.rate = max(self.missed / SMALLEST_FACTOR**2, self.held * SMALLEST_FACTOR)
+        elif self.missed / self.held > NEAR:
+            self.rate = math.sqrt(self.held * self.missed)
         elif self.bisections:
             self.bisections -= 1
             self.rate = math.sqrt(self.held * self.missed)
