@@ -19,7 +19,7 @@ NODE_MODULES := web/node_modules/.installed
 WEB := web/dist/index.html
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run test check bench build lint unit lock clean
+.PHONY: help run test check bench scenarios locust build lint unit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,13 @@ check: lint unit ## format, lint, types and unit tests, in seconds
 bench: $(REDIS) ## measure fan-out of both backends beside the baselines
 	@$(RUN) loadtest bench
 
+scenarios: $(REDIS) ## run every scenario of the load test on both backends (half an hour)
+	@for scenario in $$($(RUN) loadtest list --names); do \
+		$(RUN) loadtest run $$scenario --plain || [ $$? = 1 -o $$? = 3 ] || exit 2; \
+	done
+
+locust: .venv-locust/.installed ## install Locust, to run the load test on several machines
+
 build: $(WEB) ## build the browser client into web/dist
 
 lint: $(INSTALLED)
@@ -52,6 +59,7 @@ lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upg
 	$(COMPILE) --group stack --group dev -o requirements.lock pyproject.toml
 	$(COMPILE) -o requirements-server.lock pyproject.toml
 	$(COMPILE) --group redis --no-deps -o requirements-redis.lock
+	$(COMPILE) --group locust -o requirements-locust.lock
 
 COMPILE = $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(LOCK_FLAGS)
@@ -65,6 +73,11 @@ $(INSTALLED): requirements.lock
 		echo 'Tandem needs Python 3.11 or newer; $(or $(PYTHON),$(PYTHONS)): not found or too old. Set PYTHON=/path/to/one.' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv-locust/.installed: requirements-locust.lock $(INSTALLED)
+	$(PYTHON) -m venv .venv-locust
+	.venv-locust/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-locust.lock
 	@touch $@
 
 $(REDIS): requirements-redis.lock $(INSTALLED)

@@ -6,9 +6,11 @@ import resource
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from loadtest.conductor.by_locust import LOCUST
 from loadtest.conductor.contender import UsageError, check, contenders
 from loadtest.conductor.experiment import Experiment
 from loadtest.conductor.terminal import Progress
@@ -22,7 +24,7 @@ from loadtest.scenarios import scenarios
 from loadtest.schedule import make_schedule
 from loadtest.targets import TARGETS
 from loadtest.workload import Workload, resized
-from stack.server import DATA
+from stack.server import DATA, ROOT
 
 RUNS: Final = DATA / "runs"
 MOST_PROCESSES: Final = 4
@@ -35,7 +37,8 @@ conform, and was not measured; 130: interrupted."""
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Make the commands known."""
-    _command(commands, "list", _list, "list the scenarios and targets")
+    known = _command(commands, "list", _list, "list the scenarios and targets")
+    known.add_argument("--names", action="store_true", help="the names of the scenarios alone, one in a line")
     run = _command(commands, "run", _run, "measure a scenario", epilog=EXIT)
     run.add_argument("scenario", metavar="SCENARIO", help="see `list`")
     run.add_argument("--target", action="append", metavar="TARGET", help="a target of `list`, or http://HOST:PORT")
@@ -45,6 +48,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     run.add_argument("--repeats", type=_whole(1), metavar="K", help="trials of each target, in randomised blocks")
     run.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed, the same plan (1)")
     run.add_argument("--processes", type=_whole(1), metavar="N", help="of the generator (one for each CPU it has)")
+    run.add_argument("--locust", type=_whole(1), metavar="N", help="let N workers of Locust start them (`make locust`)")
+    run.add_argument("--locust-listen", metavar="HOST:PORT", help="for workers of Locust on other machines")
     run.add_argument("--out", type=Path, default=RUNS, metavar="DIR", help="where run directories go (.data/runs)")
     run.add_argument("--plain", action="store_true", help="lines instead of a live table")
     compare = _command(commands, "compare", _compare, "compare stored runs of one scenario")
@@ -75,8 +80,12 @@ def obey(options: argparse.Namespace) -> int:
     except (UsageError, DamagedRunError) as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:  # a directory that cannot be written, a disk that is full
-        print(f"loadtest: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"loadtest: {where}{error.strerror or error}", file=sys.stderr)
         return 2
 
 
@@ -84,6 +93,9 @@ def obey(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    if options.names:
+        print("\n".join(scenarios()))
+        return 0
     print("scenarios:")
     for scenario in scenarios().values():
         print(f"  {scenario.name:<18} {scenario.title}")
@@ -98,14 +110,16 @@ def _run(options: argparse.Namespace) -> int:
     scenario = _scenario(options.scenario)
     found = contenders(options.target or scenario.targets)
     workload = resized(scenario.workload, options.connections, options.rate, options.duration)
-    processes = _check(workload, options.processes)
+    processes = _check(workload, options.locust or options.processes)
+    if options.locust and not LOCUST.exists():
+        raise UsageError(f"there is no {LOCUST.relative_to(ROOT)}: `make locust` installs it")
     check(found)
     experiment = Experiment(
         scenario,
         make_schedule(workload, options.seed),
         found,
         options.repeats or (scenario.repeats if len(found) > 1 else 1),
-        _place(workload, processes),
+        _through_locust(_place(workload, processes), options) if options.locust else _place(workload, processes),
         shlex.join(["python", "-m", "loadtest", *sys.argv[1:]]).split(" "),
         options.out,
     )
@@ -173,6 +187,15 @@ def _place(workload: Workload, processes: int) -> Place:
     servers = cpus[:1] if len(cpus) < 4 else cpus[: min(len(cpus) - 2, workload.workers + 1)]
     others = [cpu for cpu in cpus if cpu not in servers]
     return Place(frozenset(servers), tuple(others[number % len(others)] for number in range(processes)))
+
+
+def _through_locust(place: Place, options: argparse.Namespace) -> Place:
+    """Workers on other machines choose their CPUs themselves."""
+    listens = options.locust_listen
+    if listens is not None and not (listens.rpartition(":")[0] and listens.rpartition(":")[2].isdecimal()):
+        raise UsageError(f"--locust-listen {listens}: HOST:PORT is meant")
+    cpus = (None,) * place.processes if listens else place.generator_cpus
+    return replace(place, by_locust=True, locust_listens=listens, generator_cpus=cpus)
 
 
 def _whole(least: int) -> Callable[[str], int]:

@@ -6,8 +6,9 @@ import queue
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from stack.server import ROOT
 
@@ -16,30 +17,26 @@ class FleetError(Exception):
     """A process of the generator could not go on. The text is one line."""
 
 
-class Fleet:
-    """A context manager: the processes for ``jobs``, one each. They end with their input, also when we are killed."""
+class AnyFleet(ABC):
+    """A context manager: processes of the generator, wherever they are. ``lines`` is what they say, with their numbers;
+    None where one has ended by itself."""
 
-    def __init__(self, jobs: Sequence[dict[str, Any]]) -> None:
-        self._lines: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
-        self._processes = [self._start(job) for job in jobs]
-        for number, process in enumerate(self._processes):
-            threading.Thread(target=self._read, args=(number, process), daemon=True).start()
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.lines: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
 
-    def __len__(self) -> int:
-        return len(self._processes)
-
+    @abstractmethod
     def tell(self, order: dict[str, Any]) -> None:
         """Give all of them an order."""
-        for process in self._processes:
-            if process.stdin is not None:
-                with contextlib.suppress(OSError):  # that it has ended is what its output tells
-                    process.stdin.write(json.dumps(order).encode() + b"\n")
-                    process.stdin.flush()
+
+    @abstractmethod
+    def pids(self) -> list[int]:
+        """Return the processes on this machine."""
 
     def heard(self, timeout: float) -> tuple[int, dict[str, Any]] | None:
         """Return the next line of any of them with its number; None if there is none in time. Raises FleetError."""
         try:
-            number, line = self._lines.get(timeout=max(0.0, timeout))
+            number, line = self.lines.get(timeout=max(0.0, timeout))
         except queue.Empty:
             return None
         if line is None:
@@ -51,13 +48,36 @@ class Fleet:
     def collect(self, kind: str, timeout: float) -> list[dict[str, Any]]:
         """Return the line of that kind of each, passing over others. Raises FleetError."""
         found: dict[int, dict[str, Any]] = {}
-        while len(found) < len(self):
+        while len(found) < self.count:
             heard = self.heard(timeout)
             if heard is None:
                 raise FleetError(f"a process of the generator did not get {kind} in {timeout:.0f} s")
             if heard[1]["kind"] == kind:
                 found[heard[0]] = heard[1]
-        return [found[number] for number in range(len(self))]
+        return [found[number] for number in range(self.count)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Fleet(AnyFleet):
+    """The processes for ``jobs`` on this machine, one each. They end with their input, also when we are killed."""
+
+    def __init__(self, jobs: Sequence[dict[str, Any]]) -> None:
+        super().__init__(len(jobs))
+        self._processes = [self._start(job) for job in jobs]
+        for number, process in enumerate(self._processes):
+            threading.Thread(target=self._read, args=(number, process), daemon=True).start()
+
+    def tell(self, order: dict[str, Any]) -> None:
+        for process in self._processes:
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):  # that it has ended is what its output tells
+                    process.stdin.write(json.dumps(order).encode() + b"\n")
+                    process.stdin.flush()
 
     def pids(self) -> list[int]:
         return [process.pid for process in self._processes]
@@ -78,11 +98,8 @@ class Fleet:
     def _read(self, number: int, process: subprocess.Popen[bytes]) -> None:
         if process.stdout is not None:
             for line in process.stdout:
-                self._lines.put((number, json.loads(line)))
-        self._lines.put((number, None))
-
-    def __enter__(self) -> "Fleet":
-        return self
+                self.lines.put((number, json.loads(line)))
+        self.lines.put((number, None))
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtest.conductor import conformance, merge, watch
+from loadtest.conductor.by_locust import LocustFleet
 from loadtest.conductor.contender import Contender, Running, UsageError, started
 from loadtest.conductor.counters import Counters
-from loadtest.conductor.fleet import Fleet, FleetError
+from loadtest.conductor.fleet import AnyFleet, Fleet, FleetError
 from loadtest.crew import accounts
 from loadtest.crew.passport import Passports
 from loadtest.record.directory import RunWriter
@@ -54,6 +55,14 @@ class Place:
     server_cpus: frozenset[int] | None
     generator_cpus: tuple[int | None, ...]
     """one for each process of the generator"""
+    by_locust: bool = False
+    """whether Locust's workers start them"""
+    locust_listens: str | None = None
+    """where Locust's master waits for workers of other machines, HOST:PORT; None: they are on this one"""
+
+    @property
+    def processes(self) -> int:
+        return len(self.generator_cpus)
 
     @property
     def used(self) -> frozenset[int] | None:
@@ -127,7 +136,7 @@ class Course:
         eyes = watch.Watch(running, counters, self.place.used)
         time.sleep(0.3)
         idle = _rss(eyes)
-        with Fleet([self._job(running, prefix, number) for number in range(len(self.place.generator_cpus))]) as fleet:
+        with self._fleet([self._job(running, prefix, number) for number in range(self.place.processes)]) as fleet:
             self.seen(None, "lets members in")
             fleet.tell({"do": "open"})
             fleet.collect("ready", FILLING)
@@ -148,6 +157,13 @@ class Course:
         trial.figures |= _samples_figures(self.samples, workload.stall, workload.most_connections)
         trial.status = "complete"
 
+    def _fleet(self, jobs: list[dict[str, Any]]) -> AnyFleet:
+        return (
+            LocustFleet(jobs, self.writer.path / "logs", self.place.locust_listens)
+            if self.place.by_locust
+            else Fleet(jobs)
+        )
+
     def _sessions(self, running: Running) -> tuple[str | None, bool]:
         return (SECRET, False) if running.contender.ours else (None, running.contender.target is None)
 
@@ -157,7 +173,7 @@ class Course:
             "workload": self.schedule.workload.as_json(),
             "seed": self.schedule.seed,
             "segment": number,
-            "segments": len(self.place.generator_cpus),
+            "segments": self.place.processes,
             "address": list(running.address),
             "secret": secret,
             "sessions": asked,
@@ -167,7 +183,7 @@ class Course:
 
     # ---- while it is on -------------------------------------------------------------------------
 
-    def _follow(self, fleet: Fleet, running: Running, eyes: watch.Watch, counters: Counters) -> list[dict[str, Any]]:
+    def _follow(self, fleet: AnyFleet, running: Running, eyes: watch.Watch, counters: Counters) -> list[dict[str, Any]]:
         """Write what comes, sample, and do what is to go wrong, until all processes have closed their books."""
         faults = sorted(self.schedule.workload.faults, key=lambda fault: fault.at)
         deadline = self.began + self.schedule.workload.duration + AFTERMATH
@@ -175,15 +191,15 @@ class Course:
         tops: dict[int, dict[str, int]] = {}
         finals: dict[int, dict[str, Any]] = {}
         hurting: list[threading.Thread] = []
-        while len(finals) < len(fleet):
+        while len(finals) < fleet.count:
             now = time.monotonic() - self.began
             if heard := fleet.heard(min(0.1, max(0.0, next_sample - now))):
                 number, line = heard
                 if line["kind"] == "second":
-                    self._take_second(line, len(fleet))
+                    self._take_second(line, fleet.count)
                 elif line["kind"] == "tops":
                     tops[number] = line["tops"]
-                    if len(tops) == len(fleet):
+                    if len(tops) == fleet.count:
                         fleet.tell({"do": "close", "tops": _highest(tops.values())})
                 elif line["kind"] == "final":
                     finals[number] = line
@@ -197,7 +213,7 @@ class Course:
                 raise FleetError("the generator did not come to an end")
         for thread in hurting:
             thread.join(30)
-        return [finals[number] for number in range(len(fleet))]
+        return [finals[number] for number in range(fleet.count)]
 
     def _take_second(self, frame: Mapping[str, Any], processes: int) -> None:
         frames = self._frames.setdefault(frame["t"], [])
@@ -463,7 +479,7 @@ def _rss(eyes: watch.Watch) -> int | None:
     return sum(found) if found else None
 
 
-def _generator_cpu(fleet: Fleet) -> float:
+def _generator_cpu(fleet: AnyFleet) -> float:
     return watch.cpu_of(fleet.pids()) + time.process_time()
 
 

@@ -49,7 +49,7 @@ def render(stored: StoredRun) -> str:
     parts += [_bullets([("Question", run.question), ("Hypothesis", run.hypothesis), ("Expected", run.picture)])]
     if verdict.validity == "void":
         parts += ["## Why it is void", _bullets(("", reason) for reason in verdict.reasons)]
-    else:
+    elif stored.trials:
         parts += _figures(stored, verdict)
     parts += ["## Ledger", _ledger(stored)]
     if any(event.kind == "fault" for event in stored.events):
