@@ -15,6 +15,8 @@ from loadtest.conductor.contender import UsageError, check, contenders
 from loadtest.conductor.experiment import Experiment
 from loadtest.conductor.terminal import Progress
 from loadtest.conductor.trial import Place
+from loadtest.opinion import MARGIN, MARGIN_SECONDS, opinions
+from loadtest.outcome.format import quantity
 from loadtest.outcome.judge import judge
 from loadtest.record.directory import DamagedRunError, StoredRun
 from loadtest.record.page import write_report
@@ -56,6 +58,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     compare.add_argument("run", nargs="+", type=Path, metavar="RUN")
     report = _command(commands, "report", _report, "write the report of a stored run: HTML, Markdown, CSV")
     report.add_argument("run", nargs="+", type=Path, metavar="RUN")
+    opinion = _command(commands, "opinion", _opinion, "see whether Locust and k6, where installed, agree with us")
+    opinion.add_argument("--target", default="async", metavar="TARGET", help="a backend (async)")
+    opinion.add_argument("--duration", type=_number(2, 600), default=10.0, metavar="S", help="seconds of each (10)")
     replay = _command(commands, "replay", _replay, "judge a stored run again from what was recorded, and print it")
     replay.add_argument("run", type=Path, metavar="RUN")
 
@@ -142,6 +147,26 @@ def _report(options: argparse.Namespace) -> int:
         for written in write_report(StoredRun.read(path)):
             print(written)
     return 0
+
+
+def _opinion(options: argparse.Namespace) -> int:
+    (contender,) = contenders([options.target])
+    if contender.target is not None and not contender.ours:
+        raise UsageError(f"{options.target} has no sessions: name a backend of Tandem")
+    check([contender])
+    cpus = _place(Workload(connections=1, phases=()), 1)
+    found, missing = opinions(contender, cpus, options.duration)
+    ours = found[0]
+    print(f"{'tool':<10} {'messages':>8} {'deliveries':>10} {'p50':>9} {'p99':>9}")
+    for one in found:
+        p50, p99 = quantity(one.p50, "seconds"), quantity(one.p99, "seconds")
+        agrees = "" if one is ours else "agrees" if one.agrees(ours) else "DISAGREES"
+        print(f"{one.tool:<10} {one.sent:>8} {one.deliveries:>10} {p50:>9} {p99:>9}  {agrees}")
+    margin = f"{quantity(MARGIN_SECONDS, 'seconds')} or {MARGIN:.0%}"
+    print(f"Agreement: every delivery seen, and medians within {margin}, whichever is more.")
+    for tool in missing:
+        print(f"{tool} is not installed" + (": `make locust`" if tool == "Locust" else ""))
+    return 0 if all(one.agrees(ours) for one in found) else 1
 
 
 def _replay(options: argparse.Namespace) -> int:

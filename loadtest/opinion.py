@@ -1,0 +1,108 @@
+"""Second opinions: the same small scenario measured by us, by plain Locust and by k6, to see that we agree.
+
+Each tool has its own client, its own loop and its own clock. What must agree is every delivery, and the median latency
+within MARGIN: the 99th percentile of so few messages is one of the machine's, not the tool's.
+"""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from loadtest.conductor.by_locust import LOCUST
+from loadtest.conductor.contender import Contender, Running, started
+from loadtest.conductor.experiment import Experiment
+from loadtest.conductor.trial import Place
+from loadtest.record.directory import StoredRun
+from loadtest.scenario import NOTHING_BROKEN, Scenario
+from loadtest.schedule import make_schedule
+from loadtest.workload import Phase, Workload
+from stack.server import KEPT_VARIABLES, ROOT
+
+MEMBERS: Final = 21
+RATE: Final = 20.0
+MARGIN_SECONDS: Final = 0.003
+MARGIN: Final = 0.3
+"""Medians agree when they differ by no more than this many seconds, or by this part of ours."""
+TEXT: Final = "the quick answer is that nobody knows yet but we are going to measure it tonight"
+LONGEST: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one tool found. Seconds."""
+
+    tool: str
+    sent: int
+    deliveries: int
+    p50: float
+    p99: float
+
+    def agrees(self, ours: "Opinion") -> bool:
+        """Whether it saw every delivery, and a median like ours."""
+        near = abs(self.p50 - ours.p50) <= max(MARGIN_SECONDS, MARGIN * ours.p50)
+        return near and self.deliveries == self.sent * MEMBERS
+
+
+def opinions(contender: Contender, place: Place, seconds: float) -> tuple[list[Opinion], list[str]]:
+    """Return what each tool found that is installed, ours first, and which ones are not."""
+    phases = (Phase("talk", seconds, rate=RATE),)
+    workload = Workload(connections=MEMBERS, speakers=1, arrivals="constant", words=(14, 14), phases=phases)
+    found = [_ours(contender, workload, place)]
+    missing = []
+    for tool, program, command in (("Locust", str(LOCUST), _locust), ("k6", shutil.which("k6"), _k6)):
+        if program is None or not Path(program).exists():
+            missing.append(tool)
+            continue
+        with tempfile.TemporaryDirectory(prefix="tandem-") as directory:
+            path = Path(directory)
+            with started(contender, workload, place.server_cpus, path, path / "log", path / "stats") as running:
+                found.append(_told(tool, command(program), running, seconds))
+    return found, missing
+
+
+def _ours(contender: Contender, workload: Workload, place: Place) -> Opinion:
+    scenario = Scenario("opinion", "One speaker, twenty listeners.", workload, (NOTHING_BROKEN,))
+    with tempfile.TemporaryDirectory(prefix="tandem-") as directory:
+        experiment = Experiment(scenario, make_schedule(workload, 1), [contender], 1, place, [], Path(directory))
+        path, _ = experiment.run(lambda *_: None)
+        (trial,) = StoredRun.read(path).trials
+    nothing = math.nan
+    p50, p99 = trial.figures.get("delivery_p50") or nothing, trial.figures.get("delivery_p99") or nothing
+    sent = sum(phase.sent for phase in trial.phases)
+    return Opinion("loadtest", sent, trial.denominators.delivered, p50, p99)
+
+
+def _locust(program: str) -> list[str]:
+    command = [program, "-f", str(ROOT / "loadtest" / "locust" / "opinion.py"), "--headless", "--loglevel", "ERROR"]
+    return [*command, "-u", str(MEMBERS), "-r", str(MEMBERS), "--only-summary"]
+
+
+def _k6(program: str) -> list[str]:
+    return [program, "run", "--quiet", str(ROOT / "loadtest" / "opinion.js")]
+
+
+def _told(tool: str, command: list[str], running: Running, seconds: float) -> Opinion:
+    told = {"host": running.address[0], "port": running.address[1], "room": "opinion", "members": MEMBERS}
+    told |= {"rate": RATE, "messages": int(seconds * RATE), "text": TEXT}
+    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    done = subprocess.run(
+        command,
+        env=environment | {"OPINION": json.dumps(told)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        timeout=seconds + LONGEST,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        with suppress(ValueError):
+            found = json.loads(line)
+            return Opinion(tool, int(found["sent"]), int(found["deliveries"]), found["p50"], found["p99"])
+    return Opinion(tool, 0, 0, math.nan, math.nan)
