@@ -48,7 +48,7 @@ COPY sync_chat/ sync_chat/
 COPY --from=web /tandem/web/dist web/dist
 RUN .venv/bin/python3 -m compileall -q chat_core launch async_chat sync_chat
 ENV PATH=/tandem/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CHAT_HOST=0.0.0.0 CHAT_PORT=8000
-EXPOSE 8000
+EXPOSE 8000 9100
 USER 10001:10001
 HEALTHCHECK --interval=5s --timeout=4s --start-period=15s --retries=3 CMD ["python3", "-m", "launch.ready"]
 CMD ["python3", "-m", "async_chat"]

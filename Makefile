@@ -19,7 +19,7 @@ NODE_MODULES := web/node_modules/.installed
 WEB := web/dist/index.html
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run test check bench scenarios locust build lint unit lock clean
+.PHONY: help run test check bench scenarios locust build lint unit alerts lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,11 @@ lint: $(INSTALLED)
 
 unit: $(REDIS)
 	$(RUN) pytest $(SPREAD) -m 'not slow' tests/core tests/scripts tests/stack $(wildcard tests/test_*.py)
+
+alerts: ## test the alert rules; needs promtool (Debian: prometheus)
+	@command -v promtool >/dev/null || { echo 'promtool is not on PATH: install prometheus' >&2; exit 1; }
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/alerts_test.yml
 
 lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upgrade also renews what pyproject.toml leaves open)
 	$(RUN) pip install --quiet uv==0.13.9
