@@ -24,6 +24,24 @@ RUN npm ci
 COPY web/ ./
 RUN npm run build
 
+FROM ${PYTHON_IMAGE} AS tools
+# The load test, for servers that run already.
+ARG VERSION=0.1.0
+ARG PIP_INDEX_URL
+LABEL org.opencontainers.image.title="Tandem tools" org.opencontainers.image.version="${VERSION}"
+WORKDIR /tandem
+COPY requirements-tools.lock ./
+RUN python3 -m venv .venv && .venv/bin/pip install --no-cache-dir --require-hashes -r requirements-tools.lock
+COPY chat_core/ chat_core/
+COPY launch/ launch/
+COPY stack/ stack/
+COPY loadtest/ loadtest/
+RUN mkdir /runs && chown 10001:10001 /runs
+ENV PATH=/tandem/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+ENTRYPOINT ["python3", "-m", "loadtest"]
+CMD ["list"]
+
 FROM ${PYTHON_IMAGE} AS packages
 # A mirror of the Python Package Index, such as https://pypi.example/simple; empty: pip's own.
 ARG PIP_INDEX_URL

@@ -63,6 +63,7 @@ lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upg
 	$(RUN) pip install --quiet uv==0.13.9
 	$(COMPILE) --group stack --group dev -o requirements.lock pyproject.toml
 	$(COMPILE) -o requirements-server.lock pyproject.toml
+	$(COMPILE) --group stack -o requirements-tools.lock pyproject.toml
 	$(COMPILE) --group redis --no-deps -o requirements-redis.lock
 	$(COMPILE) --group locust -o requirements-locust.lock
 
