@@ -52,7 +52,7 @@ lint: $(INSTALLED)
 	$(RUN) mypy
 
 unit: $(REDIS)
-	$(RUN) pytest $(SPREAD) -m 'not slow' tests/core tests/scripts tests/stack $(wildcard tests/test_*.py)
+	$(RUN) pytest $(SPREAD) -m 'not slow' tests/core tests/deploy tests/scripts tests/stack $(wildcard tests/test_*.py)
 
 alerts: ## test the alert rules; needs promtool (Debian: prometheus)
 	@command -v promtool >/dev/null || { echo 'promtool is not on PATH: install prometheus' >&2; exit 1; }
