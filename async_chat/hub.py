@@ -32,6 +32,8 @@ YIELD_EVERY: Final = 200
 """Writes after which a flush lets the loop do what else is due, such as REST and handshakes."""
 ADMIT_TIMEOUT: Final = 5.0
 """Seconds in which a room comes where its log is, or a join is told that it cannot."""
+CATCH_UP_PAUSE: Final = 0.01
+"""Seconds between two flushes of a room that is so far behind that one would make members with empty outboxes slow."""
 FORGET_AFTER: Final = 30 * 24 * 3600
 FORGET_TICKS: Final = 3600
 DRAIN_PAUSE: Final = 0.05
@@ -64,6 +66,7 @@ class Hub:
         self._settings = settings
         most = capacity(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._limits = most, settings.max_connections_per_user
+        self._flush_bytes = settings.outbox_hard // 4
         self._metrics = metrics
         arrivals = TokenBucket(settings.connection_rate, settings.connection_burst)
         self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval), arrivals)
@@ -167,8 +170,10 @@ class Hub:
         written = 0
         async with self._flushing:
             for room in list(rooms):
-                while flush := room.take(self._settings.max_batch):
+                while flush := room.take(self._settings.max_batch, self._flush_bytes):
                     written = await self._write(flush, written)
+                    if flush.full:
+                        await asyncio.sleep(CATCH_UP_PAUSE)
                 self._settle(room)
 
     async def _write(self, flush: Flush[Member], written: int) -> int:
@@ -286,6 +291,8 @@ class Hub:
 
     def announce(self, delivering: bool) -> None:
         """Tell everybody that delivery stopped working, or works again."""
+        if delivering:
+            self._registry.renew()
         notice = codec.push("notice", notice="restored" if delivering else "degraded")
         self._signal([Signal(notice, self._registry.connections.all())])
 

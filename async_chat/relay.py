@@ -2,6 +2,9 @@
 
 The relay is the only owner of the Pub/Sub connection. Delivery counts as working only while a probe, published the way
 of every publication, came back lately; a connection that looks healthy is taken for nothing.
+
+Every subscription is proved anew, at once: what was published while there was none is missing, and a room in which
+nobody speaks would lack it until somebody does.
 """
 
 import asyncio
@@ -9,6 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from redis.asyncio.client import PubSub
@@ -55,8 +59,11 @@ class Relay:
         self._settings = settings
         self._metrics = metrics
         self._returning: dict[bytes, asyncio.Event] = {}
+        self._term: object | None = None  # the subscription there is: what proved an earlier one proves nothing
+        self._subscribed = asyncio.Event()
         self._delivering = False
         self._probed_at = float("-inf")
+        self._heard_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -94,10 +101,16 @@ class Relay:
 
     async def _listen(self, subscription: PubSub, receiver: Receiver) -> None:
         await subscription.subscribe(*(keys.channel(shard) for shard in self._bus.shards))
+        for _ in self._bus.shards:  # Redis confirms all channels before it sends what is published on any
+            if not await subscription.get_message(timeout=PROBE_TIMEOUT):
+                raise ConnectionError(f"no subscription within {PROBE_TIMEOUT:g} s")
         since = time.monotonic()
+        self._term = object()
+        self._subscribed.set()
         while True:
-            first = await subscription.get_message(ignore_subscribe_messages=True, timeout=1.0)
+            first = await subscription.get_message(timeout=1.0)
             if first:
+                self._heard_at = time.monotonic()
                 drained = [first["data"]]
                 while len(drained) < MOST_DRAINED and (further := await subscription.get_message(timeout=0)):
                     drained.append(further["data"])
@@ -106,7 +119,9 @@ class Relay:
                 raise ConnectionError(f"no probe came back for {PROBE_TIMEOUT:g} s")
 
     def _lost(self, receiver: Receiver, error: Exception) -> None:
-        self.proved_at = float("-inf")
+        self._term, self.proved_at = None, float("-inf")
+        for probe in self._returning.values():
+            probe.set()  # it will not come back
         self._metrics.bus_reconnects.inc()
         self._judge(receiver, error)
 
@@ -117,33 +132,48 @@ class Relay:
             if time.monotonic() >= self._probed_at + PROBE_INTERVAL or not (self._bus.answering and self.delivering):
                 await self._probe_all(receiver)
             self._judge(receiver, None)
-            await asyncio.sleep(RETRY_CAP / 2)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_CAP / 2):
+                    await self._subscribed.wait()
+            self._subscribed.clear()
 
     async def _probe_all(self, receiver: Receiver) -> None:
         """Send a probe through every shard and wait for all."""
-        if not await self._bus.recheck():
+        term = self._term
+        if not await self._bus.recheck() or term is None:
             return
         self._probed_at = time.monotonic()
         rooms = receiver.names()
         for shard in self._bus.shards:
             try:
-                tops = await self._probe(shard, [room for room in rooms if self._bus.shard(room) == shard])
+                tops = await self._probe(term, shard, [room for room in rooms if self._bus.shard(room) == shard])
             except (Unavailable, TimeoutError):
                 return
             receiver.verify(tops)
         self.proved_at = time.monotonic()
         prove(self._settings.runtime_dir)
 
-    async def _probe(self, shard: int, rooms: list[str]) -> dict[str, tuple[str, int]]:
+    async def _probe(self, term: object, shard: int, rooms: list[str]) -> dict[str, tuple[str, int]]:
         probe = f"{self._bus.process}.{time.monotonic_ns()}"
         back = self._returning[probe.encode()] = asyncio.Event()
         try:
             tops = await self._bus.probe(shard, probe, rooms)
-            async with asyncio.timeout(PROBE_INTERVAL):
-                await back.wait()
+            if not await self._comes_back(back) or self._term is not term:
+                raise TimeoutError
         finally:
             del self._returning[probe.encode()]
         return tops
+
+    async def _comes_back(self, back: asyncio.Event) -> bool:
+        """Wait for a probe; longer while anything comes, because then it is late and not lost."""
+        for patience in (PROBE_INTERVAL, PROBE_TIMEOUT - PROBE_INTERVAL):
+            began = time.monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    return await back.wait()
+            if self._heard_at < began:
+                break
+        return False
 
     def _judge(self, receiver: Receiver, error: Exception | None) -> None:
         """Say so where delivery stopped or began to work."""

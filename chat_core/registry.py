@@ -71,6 +71,7 @@ class Registry(Generic[C]):
         """Connections that are open or about to be."""
         self._users: dict[str, int] = {}
         self._ticks = 0
+        self._renewing = False
 
     # ---- connections ----------------------------------------------------------------------------
 
@@ -178,7 +179,8 @@ class Registry(Generic[C]):
     def tick(self, now: float) -> Tick[C]:
         """One second has gone by."""
         self._ticks += 1
-        refresh = self._ticks % REFRESH_TICKS == 0
+        refresh = self._renewing or self._ticks % REFRESH_TICKS == 0
+        self._renewing = False
         result: Tick[C] = Tick(due=self.connections.tick())
         for room in list(self.rooms.values()):
             if refresh or room.uninformed or room.presence.due(now):
@@ -199,6 +201,10 @@ class Registry(Generic[C]):
             result.signals.append(Signal(_whole_presence(room), tuple(room.uninformed)))
             room.uninformed.clear()
         self._forget_idle(room)
+
+    def renew(self) -> None:
+        """Delivery works again: announce all states with the next tick, for what was said meanwhile may be lost."""
+        self._renewing = True
 
     def whole_presence(self, name: str) -> bytes | None:
         """Return the push that tells a member all about who is in a room; None where there is none."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import accumulate, takewhile
 from typing import Final, Generic, TypeVar
 
 from chat_core.envelope import Block
@@ -53,6 +54,8 @@ class Flush(Generic[C]):
 
     payloads: list[bytes]
     members: tuple[C, ...]
+    full: bool = False
+    """Whether more would have followed, had it been allowed more bytes."""
 
 
 @dataclass(slots=True)
@@ -134,20 +137,28 @@ class Room(Generic[C]):
             self._received = block.last
         return None
 
-    def take(self, most: int = 0) -> Flush[C] | None:
+    def take(self, most: int = 0, most_bytes: int = 0) -> Flush[C] | None:
         """Advance ``top`` over what is pending, and return it with those who are to get it; None if nothing is.
 
-        Not over more than ``most`` entries, where that is not 0.
+        Not over more than ``most`` entries or ``most_bytes`` of them, but at least one; 0 is no limit.
         """
         if not self._pending:
             return None
-        most = most or len(self._pending)
-        payloads, self._pending = self._pending[:most], self._pending[most:]
+        most = min(most or len(self._pending), len(self._pending))
+        count = self._first_within(most, most_bytes)
+        payloads, self._pending = self._pending[:count], self._pending[count:]
         self.top = self._received - len(self._pending)
         self._tail.extend(payloads)
         if self._snapshot is None:
             self._snapshot = tuple(self.members)
-        return Flush(payloads, self._snapshot)
+        return Flush(payloads, self._snapshot, full=count < most)
+
+    def _first_within(self, most: int, most_bytes: int) -> int:
+        """Return how many pending entries are taken at once: at least one."""
+        if not most_bytes or sum(map(len, self._pending)) <= most_bytes:
+            return most
+        sizes = accumulate(map(len, self._pending[:most]))
+        return max(1, sum(1 for _ in takewhile(most_bytes.__ge__, sizes)))
 
     def verify(self, epoch: str, top: int) -> None:
         """Compare with what a probe found before it was published: park the room if anything up to there is missing."""

@@ -1,6 +1,8 @@
 """What one process asks of Redis. Every method raises Unavailable where no answer came in time."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, Literal
@@ -21,17 +23,18 @@ from sync_chat.commits import Commits, Settle
 ANSWER_TIMEOUT: Final = 0.5
 """Seconds that Redis has for one answer: with the wait in a queue, below the second within which every command gets
 its reply."""
-MOST_CONNECTIONS: Final = 16
-POOL_TIMEOUT: Final = 5.0
-"""Seconds that a read may wait for its turn when many join at once."""
+MOST_AT_ONCE: Final = 16
+"""Questions under way at a time, commits and probes beside them."""
+TURN_TIMEOUT: Final = 5.0
+"""Seconds that one may wait for its turn when many join at once."""
 
 
 def connect(settings: Settings, answer_timeout: float | None) -> Redis:
     """Return a client that never tries twice: a command sent again could be carried out again."""
     pool = BlockingConnectionPool.from_url(
         settings.redis_url,
-        max_connections=MOST_CONNECTIONS,
-        timeout=POOL_TIMEOUT,
+        max_connections=MOST_AT_ONCE + settings.shards + 2,
+        timeout=TURN_TIMEOUT,
         socket_timeout=answer_timeout,
         socket_connect_timeout=ANSWER_TIMEOUT,
         retry=Retry(NoBackoff(), 0),
@@ -50,7 +53,8 @@ class Bus:
         """Whether Redis answered when last asked: while it does not, all but probes are refused at once."""
         self._redis = connect(settings, ANSWER_TIMEOUT)
         self._writing = connect(settings, ANSWER_TIMEOUT)  # so that a batch never waits behind those who read pages
-        self._commits = Commits(partial(self._run, self._writing), settings, metrics)
+        self._commits = Commits(partial(self._evaluate, self._writing), settings, metrics)
+        self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def stop(self) -> None:
         """Let Redis go."""
@@ -94,7 +98,8 @@ class Bus:
         found: list[tuple[str, float]] = []
         for shard in self.shards:
             index = keys.room_index(shard)
-            rows = self._ask(self._redis.zrange, index, 0, limit - 1, desc=True, withscores=True)
+            with self._turn():
+                rows = self._ask(self._redis.zrange, index, 0, limit - 1, desc=True, withscores=True)
             found.extend((name.decode(), score / 1000) for name, score in rows)
         return sorted(found, key=lambda row: -row[1])[:limit]
 
@@ -132,7 +137,8 @@ class Bus:
 
     def publish(self, room: str, data: bytes) -> None:
         """Publish what is not kept to all processes."""
-        self._ask(self._redis.publish, keys.channel(self.shard(room)), data)
+        with self._turn():
+            self._ask(self._redis.publish, keys.channel(self.shard(room)), data)
 
     def recheck(self) -> bool:
         """Ask Redis for a sign of life; returns whether it gave one."""
@@ -146,15 +152,26 @@ class Bus:
     def probe(self, shard: int, probe: str, rooms: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return epoch and top of ``rooms``, and publish ``probe`` behind all that led there."""
         names = [keys.room_index(shard), keys.room_prefix(shard), keys.channel(shard), probe]
-        return log.tops(rooms, self.run("probe", [*names, *rooms]))
+        return log.tops(rooms, self._evaluate(self._redis, "probe", [*names, *rooms]))
 
     # ---- asking ---------------------------------------------------------------------------------
 
     def run(self, name: str, arguments: Sequence[Any]) -> Any:
-        """Run a script of the core; its first argument is the one declared key."""
-        return self._run(self._redis, name, arguments)
+        """Run a script of the core, in its turn; its first argument is the one declared key."""
+        with self._turn():
+            return self._evaluate(self._redis, name, arguments)
 
-    def _run(self, redis: Redis, name: str, arguments: Sequence[Any]) -> Any:
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until few enough ask; whoever waited while Redis fell silent is refused at once, and not one by one."""
+        if not self._turns.acquire(timeout=TURN_TIMEOUT):
+            raise Unavailable
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _evaluate(self, redis: Redis, name: str, arguments: Sequence[Any]) -> Any:
         script = log.script(name)
         try:
             return self._ask(redis.evalsha, script.sha, 1, *arguments)

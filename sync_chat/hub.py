@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 ADMIT_TIMEOUT: Final = 5.0
 """Seconds in which a room comes where its log is, or a join is told that it cannot."""
+CATCH_UP_PAUSE: Final = 0.01
+"""Seconds between two flushes of a room that is so far behind that one would make members with empty outboxes slow."""
 FORGET_AFTER: Final = 30 * 24 * 3600
 FORGET_TICKS: Final = 3600
 DRAIN_PAUSE: Final = 0.05
@@ -72,6 +74,7 @@ class Hub:
         self._settings = settings
         most = capacity(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._limits = most, settings.max_connections_per_user
+        self._flush_bytes = settings.outbox_hard // 4
         self._metrics = metrics
         arrivals = TokenBucket(settings.connection_rate, settings.connection_burst)
         self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval), arrivals)
@@ -189,12 +192,14 @@ class Hub:
             for room in list(rooms):
                 while flush := self._take(room):
                     self._write(flush)
+                    if flush.full:
+                        time.sleep(CATCH_UP_PAUSE)
                 with self._lock:
                     self._settle(room)
 
     def _take(self, room: Room[Member]) -> Flush[Member] | None:
         with self._lock:
-            return room.take(self._settings.max_batch)
+            return room.take(self._settings.max_batch, self._flush_bytes)
 
     def _write(self, flush: Flush[Member]) -> None:
         """Give each member the same bytes."""
@@ -316,6 +321,8 @@ class Hub:
         """Tell everybody that delivery stopped working, or works again."""
         notice = codec.push("notice", notice="restored" if delivering else "degraded")
         with self._lock:
+            if delivering:
+                self._registry.renew()
             everybody = self._registry.connections.all()
         self._signal([Signal(notice, everybody)])
 

@@ -2,6 +2,9 @@
 
 The relay is the only owner of the Pub/Sub connection. Delivery counts as working only while a probe, published the way
 of every publication, came back lately; a connection that looks healthy is taken for nothing.
+
+Every subscription is proved anew, at once: what was published while there was none is missing, and a room in which
+nobody speaks would lack it until somebody does.
 """
 
 import logging
@@ -13,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from redis.client import PubSub
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from chat_core import keys
 from chat_core.log import Unavailable
@@ -55,9 +59,12 @@ class Relay:
         self._settings = settings
         self._metrics = metrics
         self._returning: dict[bytes, threading.Event] = {}
+        self._term: object | None = None  # the subscription there is: what proved an earlier one proves nothing
+        self._subscribed = threading.Event()
         self._delivering = False
         self._probed_at = float("-inf")
-        self._judging = threading.Lock()  # guards _delivering, and the order of what is announced
+        self._heard_at = float("-inf")
+        self._judging = threading.Lock()  # guards _delivering, _term, proved_at, the order of what is announced
         self._stopped = threading.Event()
 
     @property
@@ -94,10 +101,16 @@ class Relay:
 
     def _listen(self, subscription: PubSub, receiver: Receiver) -> None:
         subscription.subscribe(*(keys.channel(shard) for shard in self._bus.shards))
+        for _ in self._bus.shards:  # Redis confirms all channels before it sends what is published on any
+            if not self._receive(subscription, PROBE_TIMEOUT):
+                raise ConnectionError(f"no subscription within {PROBE_TIMEOUT:g} s")
         since = time.monotonic()
+        self._term = object()
+        self._subscribed.set()
         while not self._stopped.is_set():
             first = self._receive(subscription, 1.0)
             if first:
+                self._heard_at = time.monotonic()
                 drained = [first["data"]]
                 while len(drained) < MOST_DRAINED and (further := self._receive(subscription, 0)):
                     drained.append(further["data"])
@@ -107,17 +120,26 @@ class Relay:
 
     @staticmethod
     def _receive(subscription: PubSub, seconds: float) -> Any:
-        """Return a publication that begins to arrive within ``seconds``; None where none does.
+        """Return the next publication; None where none has come whole after ``seconds``.
 
-        redis-py would take a timeout for the whole of it, and for one that has arrived in part raise an error.
+        One that has come in part stays with the connection, which goes on with it the next time. redis-py's own
+        `get_message` gives up the connection then.
         """
-        connection: Any = subscription.connection
+        channel: Any = subscription  # redis-py leaves much of itself untyped
+        connection = channel.connection
         if not connection.can_read(timeout=seconds):
             return None
-        return subscription.get_message(ignore_subscribe_messages=True, timeout=PROBE_TIMEOUT)
+        try:
+            response = connection.read_response(disconnect_on_error=False, push_request=True, timeout=seconds)
+        except RedisTimeoutError:
+            return None
+        return channel.handle_message(response)
 
     def _lost(self, receiver: Receiver, error: Exception) -> None:
-        self.proved_at = float("-inf")
+        with self._judging:
+            self._term, self.proved_at = None, float("-inf")
+        for probe in list(self._returning.values()):
+            probe.set()  # it will not come back
         self._metrics.bus_reconnects.inc()
         self._judge(receiver, error)
 
@@ -128,33 +150,48 @@ class Relay:
             if time.monotonic() >= self._probed_at + PROBE_INTERVAL or not (self._bus.answering and self.delivering):
                 self._probe_all(receiver)
             self._judge(receiver, None)
-            self._stopped.wait(RETRY_CAP / 2)
+            self._subscribed.wait(RETRY_CAP / 2)
+            self._subscribed.clear()
 
     def _probe_all(self, receiver: Receiver) -> None:
         """Send a probe through every shard and wait for all."""
-        if not self._bus.recheck():
+        term = self._term
+        if not self._bus.recheck() or term is None:
             return
         self._probed_at = time.monotonic()
         rooms = receiver.names()
         for shard in self._bus.shards:
             try:
-                tops = self._probe(shard, [room for room in rooms if self._bus.shard(room) == shard])
+                tops = self._probe(term, shard, [room for room in rooms if self._bus.shard(room) == shard])
             except (Unavailable, TimeoutError):
                 return
             receiver.verify(tops)
-        self.proved_at = time.monotonic()
+        with self._judging:
+            if self._term is not term:
+                return
+            self.proved_at = time.monotonic()
         prove(self._settings.runtime_dir)
 
-    def _probe(self, shard: int, rooms: list[str]) -> dict[str, tuple[str, int]]:
+    def _probe(self, term: object, shard: int, rooms: list[str]) -> dict[str, tuple[str, int]]:
         probe = f"{self._bus.process}.{time.monotonic_ns()}"
         back = self._returning[probe.encode()] = threading.Event()
         try:
             tops = self._bus.probe(shard, probe, rooms)
-            if not back.wait(PROBE_INTERVAL):
+            if not self._comes_back(back) or self._term is not term:
                 raise TimeoutError
         finally:
             del self._returning[probe.encode()]
         return tops
+
+    def _comes_back(self, back: threading.Event) -> bool:
+        """Wait for a probe; longer while anything comes, because then it is late and not lost."""
+        for patience in (PROBE_INTERVAL, PROBE_TIMEOUT - PROBE_INTERVAL):
+            began = time.monotonic()
+            if back.wait(patience):
+                return True
+            if self._heard_at < began:
+                break
+        return False
 
     def _judge(self, receiver: Receiver, error: Exception | None) -> None:
         """Say so where delivery stopped or began to work."""

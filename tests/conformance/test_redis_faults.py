@@ -10,8 +10,9 @@ from redis import Redis
 
 from stack.redis import RedisServer
 from tests.conformance.conftest import PROFILES
+from tests.conformance.persistence import insist, join_again, refused_fast
 from tests.conformance.together import Together, until
-from tests.wire.client import Chat, CommitResult, Message, Notice, Position, Refused, Reset, fresh_id, place
+from tests.wire.client import Message, Notice, Reset, fresh_id, place
 from tests.wire.doors import Doors
 from tests.wire.people import Person, fresh_room, sign_in
 from tests.wire.rest import Rest
@@ -71,34 +72,6 @@ def victim(faulty: Servers) -> Victim:
     return Victim(faulty.redis)
 
 
-async def _insist(chat: Chat, room: str, text: str, id: str | None = None, within: float = 8.0) -> CommitResult:
-    """Post as a client does: the same id again while the outcome is unknown, joining again where it must."""
-    id = id or fresh_id()
-    deadline = time.monotonic() + within
-    while True:
-        reply = await chat.command("post", room=room, id=id, text=text)
-        if isinstance(reply.result, CommitResult):
-            return reply.result
-        assert reply.error
-        assert reply.error.code in ("unavailable", "not_joined"), reply
-        assert time.monotonic() < deadline, "posting does not work again"
-        if reply.error.code == "not_joined":
-            await _join(chat, room)
-        await asyncio.sleep(0.05)
-
-
-async def _join(chat: Chat, room: str, since: Position | None = None, within: float = 8.0) -> bool:
-    """Join as soon as that works; returns whether what was missed came."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            return (await chat.join_whole(room, since)).recovered
-        except Refused as refused:
-            if refused.refusal.code != "unavailable" or time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.05)
-
-
 async def _a_lost_end(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     room, quiet = fresh_room(), fresh_room()
     ada, bob = await doors.enter(site.here, room), await doors.enter(site.there, room, name="Bob")
@@ -118,23 +91,23 @@ async def _a_lost_end(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[No
         assert (reset.room, reset.offset) == (room, kept[-1].offset)
         assert reset.epoch != lost[-1].epoch
     before = await doors.enter(site.there)
-    assert await _join(before, room, away)
+    assert await join_again(before, room, away)
     assert before.ledger(room).texts == ["kept 0", "kept 1", "kept 2"]
-    assert not await _join(ada, room, place(lost[0]))
-    again = await _insist(ada, room, "again")
+    assert not await join_again(ada, room, place(lost[0]))
+    again = await insist(ada, room, "again")
     assert (again.epoch, again.offset) not in {(result.epoch, result.offset) for result in lost}
     assert again.offset > kept[-1].offset
     await before.reached(room, again)
     assert before.ledger(room).texts[-1] == "again"
-    assert not await _join(bob, room, place(lost[-1])), "the old epoch ended below"
+    assert not await join_again(bob, room, place(lost[-1])), "the old epoch ended below"
 
-    after = await _insist(ada, quiet, "still undisturbed")
+    after = await insist(ada, quiet, "still undisturbed")
     await bob.reached(quiet, after)
     assert bob.ledger(quiet).texts == ["undisturbed", "still undisturbed"]
     assert (after.offset, after.epoch != undisturbed.epoch) == (undisturbed.offset + 1, True)
     assert not [reset for reset in bob.seen(Reset) if reset.room == quiet]
     late = await doors.enter(site.here)
-    assert await _join(late, quiet, place(undisturbed))
+    assert await join_again(late, quiet, place(undisturbed))
     assert late.ledger(quiet).texts == ["still undisturbed"]
 
 
@@ -150,32 +123,26 @@ async def _a_frozen_redis(site: Site, doors: Doors, http: Rest) -> AsyncGenerato
     before = await ada.post(room, "before")
     yield
     await asyncio.gather(  # before anybody knows that Redis does not answer
-        _refused_fast(ada, "post", room=room, id="held", text="held"),
-        _refused_fast(bob, "join", room=fresh_room()),
-        _refused_fast(carol, "read", room=room, **place(before).model_dump()),
-        _refused_fast(dave, "typing", room=room),
+        refused_fast(ada, "post", room=room, id="held", text="held"),
+        refused_fast(bob, "join", room=fresh_room()),
+        refused_fast(carol, "read", room=room, **place(before).model_dump()),
+        refused_fast(dave, "typing", room=room),
     )
     for chat in (ada, bob):
         assert (await chat.expect(Notice, within=10)).notice == "degraded"
-        await _refused_fast(chat, "join", room=fresh_room())
-        await _refused_fast(chat, "typing", room=room)
-    await _refused_fast(ada, "post", room=room, id="held", text="held")
+        await refused_fast(chat, "join", room=fresh_room())
+        await refused_fast(chat, "typing", room=room)
+    await refused_fast(ada, "post", room=room, id="held", text="held")
     await _unready(site, person, http)
     yield
     assert (await ada.expect(Notice, within=8)).notice == "restored"
-    held = await _insist(ada, room, "held", id="held")
-    after = await _insist(ada, room, "after")
+    held = await insist(ada, room, "held", id="held")
+    after = await insist(ada, room, "after")
     await bob.reached(room, after)
     assert bob.ledger(room).texts == ["before", "held", "after"]
     assert (held.offset, after.offset) == (before.offset + 1, before.offset + 2)
     for backend in site.backends:
         await until(lambda at=backend: http.get(f"{at.url}/readyz").status_code == 200)  # type: ignore[misc]
-
-
-async def _refused_fast(chat: Chat, kind: str, **fields: object) -> None:
-    began = time.monotonic()
-    assert await chat.refused(kind, **fields) == "unavailable"
-    assert time.monotonic() - began < 1.3, kind  # promised: 1 s
 
 
 async def _unready(site: Site, person: Person, http: Rest) -> None:
@@ -206,7 +173,7 @@ async def _a_short_freeze(site: Site, doors: Doors, http: Rest) -> AsyncGenerato
     waiting = asyncio.create_task(ada.refused("post", room=room, id="held", text="held"))
     assert await waiting == "unavailable"
     yield
-    result = await _insist(ada, room, "held", id="held")
+    result = await insist(ada, room, "held", id="held")
     await ada.reached(room, result)
     await bob.reached(room, result)
     assert bob.ledger(room).texts == ada.ledger(room).texts == ["before", "held"]
@@ -224,11 +191,11 @@ async def _an_emptied_redis(site: Site, doors: Doors, http: Rest) -> AsyncGenera
     old = [await ada.post(room, f"old {number}") for number in range(3)]
     await bob.reached(room, old[-1])
     yield
-    anew = await _insist(ada, room, "anew")
+    anew = await insist(ada, room, "anew")
     assert anew.epoch != old[-1].epoch
     assert (await bob.expect(Reset, within=8)).room == room
-    assert not await _join(bob, room, place(old[-1]))
-    later = await _insist(ada, room, "later")
+    assert not await join_again(bob, room, place(old[-1]))
+    later = await insist(ada, room, "later")
     await bob.reached(room, later)
     found = await (await doors.enter(site.here)).join(room)
     texts = [entry.text for entry in found.messages if isinstance(entry, Message)]

@@ -152,6 +152,8 @@ def test_presence_is_announced_when_it_changes_and_again_every_ten_seconds(regis
     join(registry, "one", ONE)
     said = [second for second in range(1, 31) if registry.tick(second).announcements]
     assert said == [1, 10, 20, 30]
+    registry.renew()
+    assert [second for second in range(31, 40) if registry.tick(second).announcements] == [31], "delivery works again"
 
 
 def test_second_gives_members_what_changed_and_the_bus_the_whole(registry: Registry[Connection]) -> None:

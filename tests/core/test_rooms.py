@@ -126,6 +126,20 @@ def test_flush_takes_no_more_than_asked_and_joiners_land_between() -> None:
     assert taken(room) == entries(5, 5)
 
 
+def test_flush_takes_no_more_bytes_than_asked_but_always_an_entry() -> None:
+    room = room_with("bob", top=0)
+    room.receive(block(1, 5))
+    size = len(entries(1, 1)[0])
+    flushes = [room.take(0, 2 * size), room.take(0, 1), room.take(1, 9 * size), room.take(0, 9 * size)]
+    assert [(len(flush.payloads), flush.full) for flush in flushes if flush] == [
+        (2, True),
+        (1, True),
+        (1, False),
+        (1, False),
+    ]
+    assert [payload for flush in flushes if flush for payload in flush.payloads] == entries(1, 5)
+
+
 def test_who_leaves_while_joining_is_never_let_in() -> None:
     room = room_with("bob", top=0)
     room.enter("ann", ANN)

@@ -36,14 +36,17 @@ class Servers:
             self._started[profile] = backend
         return self._started[profile]
 
-    def unstarted(self, profile: str, workers: int = 1, settings: Mapping[str, str] | None = None) -> Backend:
-        """Return another backend on the same Redis; who asks for it starts and stops it."""
+    def unstarted(
+        self, profile: str, workers: int = 1, settings: Mapping[str, str] | None = None, redis_url: str = ""
+    ) -> Backend:
+        """Return another backend on the same Redis, or on the way to it that is given; who asks starts and stops it."""
         settings = settings or {}
-        port = 0 if settings or profile in self._started else self._ports[profile]
+        port = 0 if settings or redis_url or profile in self._started else self._ports[profile]
         name = f"{self._label}-{profile}" + "".join(f"-{value}" for value in settings.values() if value.isalnum())
+        name += "-astray" if redis_url else ""
         return Backend(
             profile,
-            self.redis.url,
+            redis_url or self.redis.url,
             port=port,
             workers=workers,
             settings={**self._settings, "CHAT_TWIN": f":{self._ports[TWINS[profile]]}", **settings},
