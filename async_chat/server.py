@@ -1,28 +1,34 @@
 """uvicorn, as this application needs it: workers on one listener, and a drain before uvicorn's own shutdown."""
 
+import os
 from socket import socket
 from typing import Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
 from async_chat.http_protocol import ChatHttpProtocol, Config
 from chat_core.settings import Settings
-from launch.workers import buried
+from launch.workers import alone, buried, stop_all
 
 SHUTDOWN_SECONDS: Final = 5
 """After the drain: time for peers that never answer, before they are cut."""
 
 
 class DrainingServer(uvicorn.Server):
-    """One worker. Told to stop, it leaves the listener to its siblings and sends its members away one by one."""
+    """One worker. Told to stop, it sends its members away one by one, and leaves the listener to its siblings.
+
+    Where there are none it answers newcomers until the last member has gone: with 503 and when to come back.
+    """
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Stop accepting, drain, and only then do what uvicorn does."""
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
+        """Drain, and only then do what uvicorn does."""
+        if not alone(self.config.workers, os.environ["CHAT_RUNTIME_DIR"]):
+            for server in self.servers:
+                server.close()
+            for listener in sockets or []:
+                listener.close()
         await self.config.loaded_app.drain()
         await super().shutdown(sockets)
         # uvicorn would raise them again, and the process would end before whoever called `run` can tidy up.
@@ -47,10 +53,11 @@ class Worker(multiprocess.Process):
 
 
 class Supervisor(multiprocess.Multiprocess):
-    """uvicorn's, which would keep the listener open until its last worker has ended."""
+    """uvicorn's, which would keep the listener open until its last worker has ended, and tell none that all stop."""
 
     def terminate_all(self) -> None:
-        """Stop all workers; newcomers are refused at once, and not left waiting where nobody accepts any more."""
+        """Stop all workers. Each holds the listener as long as it answers; nobody is to wait where nobody accepts."""
+        stop_all(os.environ["CHAT_RUNTIME_DIR"])
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
@@ -83,6 +90,12 @@ def serve(settings: Settings, listener: socket) -> None:
     )
     config.handshake_timeout = settings.handshake_timeout
     if settings.workers == 1:
-        DrainingServer(config).run(sockets=[listener])
+        server = DrainingServer(config)
+        server.run(sockets=[listener])
+        failed = not server.started
     else:
-        Supervisor(config, sockets=[listener]).run()
+        supervisor = Supervisor(config, sockets=[listener])
+        supervisor.run()
+        failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
+    if failed:  # said by uvicorn in the log, but not to whoever started us
+        raise SystemExit(STARTUP_FAILURE)

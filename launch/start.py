@@ -4,7 +4,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from socket import socket
 
@@ -20,16 +20,19 @@ from launch.workers import shared_directory
 def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> int:
     """Serve ``backend`` until told to stop; return the exit code: 0, or 2 for what whoever starts it has to mend."""
     logs.configure()
-    try:
-        settings = read(backend, os.environ)
-        listener = listen(settings.host, settings.port)
-        watched = listen(settings.host, settings.metrics_port, "CHAT_METRICS_PORT") if settings.metrics_port else None
-        check_redis(settings.redis_url, settings.shards)
-    except (SettingsError, LaunchError) as error:
-        print(f"{backend}_chat: {error}", file=sys.stderr)
-        return 2
-    _raise_descriptor_limit()
-    with listener, shared_directory(settings.runtime_dir) as directory:
+    with ExitStack() as held:
+        try:
+            settings = read(backend, os.environ)
+            listener = held.enter_context(listen(settings.host, settings.port))
+            watched = (
+                listen(settings.host, settings.metrics_port, "CHAT_METRICS_PORT") if settings.metrics_port else None
+            )
+            check_redis(settings.redis_url, settings.shards)
+            directory = held.enter_context(shared_directory(settings.runtime_dir))
+        except (SettingsError, LaunchError) as error:
+            print(f"{backend}_chat: {error}", file=sys.stderr)
+            return 2
+        _raise_descriptor_limit()
         # Workers are other processes and read the environment as this one did.
         os.environ["CHAT_RUNTIME_DIR"] = directory
         with exporter(directory, watched):

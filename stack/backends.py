@@ -1,10 +1,14 @@
 """One backend, run by its profile."""
 
 import http.client
+import shutil
+import tempfile
+import weakref
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from stack.errors import StackError
+from stack.guard import GUARD
 from stack.ports import free_port, is_free
 from stack.profiles import Profile, profile_named
 from stack.server import DATA, Server
@@ -35,6 +39,9 @@ class Backend(Server):
         super().__init__(self.profile.name, log_path or DATA / "logs" / f"{self.profile.name}.log", cpus)
         self.settings = {"CHAT_HOST": "127.0.0.1", **self.profile.settings, **(settings or {})}
         self.settings |= {"CHAT_REDIS_URL": redis_url, "CHAT_WORKERS": str(workers)}
+        self._runtime_dir = Path(tempfile.mkdtemp(prefix="tandem-"))
+        GUARD.remove(self._runtime_dir)
+        weakref.finalize(self, shutil.rmtree, self._runtime_dir, ignore_errors=True)
         self._any_port = port == 0
         self.port = port or free_port(self.listen_host)
 
@@ -60,7 +67,8 @@ class Backend(Server):
         return list(self.profile.command)
 
     def environment(self) -> dict[str, str]:
-        return super().environment() | self.settings | {"CHAT_PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
+        own = {"CHAT_PORT": str(self.port), "CHAT_RUNTIME_DIR": str(self._runtime_dir), "PYTHONUNBUFFERED": "1"}
+        return super().environment() | self.settings | own
 
     def probe(self) -> str | None:
         connection = http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=1)

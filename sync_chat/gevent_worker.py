@@ -19,23 +19,28 @@ class ChatGeventWorker(Drains, GeventWorker):  # type: ignore[misc]
     """One greenlet per connection."""
 
     def run(self) -> None:
-        """Serve until told to stop; then leave the listener to the siblings, drain, and return in time."""
-        servers = [self.listen(listener) for listener in self.sockets]
+        """Serve until told to stop; then drain, leave the listener to the siblings, and return in time."""
+        self.servers = [self.listen(listener) for listener in self.sockets]
         while self.alive:
             self.notify()
             self.end_slow_bodies()
             gevent.sleep(TICK)
         deadline = time.monotonic() + self.cfg.graceful_timeout
-        for server in servers:
-            server.close()
+        if not self.alone():
+            self.leave()
         gevent.spawn(self.drain)
-        while any(server.pool for server in servers) and time.monotonic() < deadline:
+        while any(server.pool for server in self.servers) and time.monotonic() < deadline:
             self.notify()
             gevent.sleep(TICK)
 
     def timeout_ctx(self) -> gevent.Timeout:
         """Return what bounds the wait for the head of a request; called in the greenlet of its connection."""
         return gevent.Timeout(self.handshake_timeout, False)
+
+    def leave(self) -> None:
+        """Accept no more."""
+        for server in self.servers:
+            server.close()
 
     def listen(self, listener: Any) -> StreamServer:
         """Return a started server on ``listener``."""

@@ -1,18 +1,31 @@
 """gunicorn, as this application needs it: our workers on one listener, with time to drain."""
 
+import os
+import signal
 from socket import socket
 from typing import Any, Final
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from chat_core.settings import Settings
-from launch.workers import buried
+from launch.workers import buried, stop_all
 
 SHUTDOWN_SECONDS: Final = 5
 """After the drain: time for peers that never answer, before they are cut."""
 WAITING_CONNECTIONS: Final = 4096
 """Connections beyond the threads that a worker accepts all the same: idle HTTP ones, and those to be refused."""
+STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 WORKERS: Final = {"gthread": "sync_chat.worker.ChatWorker", "gevent": "sync_chat.gevent_worker.ChatGeventWorker"}
+
+
+class ChatArbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's, which would tell none of its workers that all stop."""
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop all workers."""
+        stop_all(os.environ["CHAT_RUNTIME_DIR"])
+        super().stop(graceful)
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -35,6 +48,11 @@ class Server(BaseApplication):  # type: ignore[misc]
 
         return create()
 
+    def run(self) -> None:
+        """Serve until told to stop."""
+        os.register_at_fork(before=_hold_signals, after_in_parent=_heed_signals, after_in_child=_die_when_told)
+        ChatArbiter(self).run()
+
     def _options(self) -> dict[str, object]:
         settings = self._settings
         return {
@@ -52,6 +70,24 @@ class Server(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "child_exit": lambda _, worker: buried(worker.pid),
         }
+
+
+# A new worker inherits the master's handlers, which make a note for the loop of the master. One that was told to stop
+# before it has its own would come up all the same, and the master wait for it as long as for one that drains.
+
+
+def _hold_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+
+
+def _heed_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+def _die_when_told() -> None:
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL)
+    _heed_signals()
 
 
 def serve(settings: Settings, listener: socket) -> None:

@@ -9,11 +9,13 @@ What differs from `gunicorn.workers.gthread`:
 - a peer that does not answer our close keeps its own thread waiting, not the thread that accepts for everybody, and is
   counted out of ``nr_conns`` once;
 - running out of descriptors or threads pauses accepting instead of ending the worker;
-- a worker told to stop closes its copy of the listener, so that new connections go to its siblings; it then calls
-  ``app.drain(seconds)`` and exits before gunicorn's graceful timeout, whatever peers do.
+- a worker told to stop calls ``app.drain(seconds)`` and exits before gunicorn's graceful timeout, whatever peers do. If
+  siblings go on, it first closes its copy of the listener, so that new connections go to them; else it answers new
+  ones until the application has drained.
 """
 
 import errno
+import os
 import selectors
 import socket
 import threading
@@ -22,11 +24,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from types import FrameType
 from typing import Any, Final
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from chat_core import problems
+from launch.workers import alone
 from sync_chat import flusher
 from sync_chat.outbox import Outbox
 
@@ -55,6 +59,7 @@ WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 class Drains:
     """What the worker classes share. ``serving`` are the sockets that are worked on."""
 
+    alive: bool
     cfg: Any
     log: Any
     wsgi: WsgiApp
@@ -111,6 +116,10 @@ class Drains:
         finally:
             outbox.linger()
 
+    def alone(self) -> bool:
+        """Return whether nobody would serve if this worker left the listener."""
+        return alone(self.cfg.workers, os.environ.get("CHAT_RUNTIME_DIR", ""))
+
     def drain(self) -> None:
         """Let the application close its connections, then end those that are left before gunicorn does."""
         deadline = time.monotonic() + self.cfg.graceful_timeout - EXIT_MARGIN
@@ -119,10 +128,15 @@ class Drains:
                 self.wsgi_drain(max(0.0, self.cfg.graceful_timeout - EXIT_MARGIN - flusher.CLOSE_TIMEOUT))
             except Exception:
                 self.log.exception("Draining the application failed")
+        self.leave()
         time.sleep(max(0.0, deadline - time.monotonic()))
         for sock in list(self.serving):
             with suppress(OSError):  # it has just ended by itself
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def leave(self) -> None:
+        """Accept no more: called when the application has drained."""
+        raise NotImplementedError
 
 
 class Head:
@@ -143,7 +157,6 @@ class Head:
 class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
     """One thread for accepting and for idle HTTP connections, and one per request or WebSocket connection."""
 
-    alive: bool
     accept_again_at = 0.0
     draining = False
 
@@ -238,11 +251,29 @@ class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
     def set_accept_enabled(self, enabled: bool) -> None:
         """Called by the main loop on every turn that finds it wrong, and a last time when the worker is to stop."""
         super().set_accept_enabled(enabled and self.alive and time.monotonic() >= self.accept_again_at)
-        if not (self.alive or self.draining):
-            self.draining = True
+        if not self.alive:
             for listener in self.sockets:
                 listener.close()
+            self.begin_drain()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Heed SIGTERM. Threads cannot be started where a signal may have interrupted just that: the main loop does."""
+        if self.alone():
+            self.method_queue.defer(self.begin_drain)
+        else:
+            super().handle_exit(sig, frame)
+
+    def begin_drain(self) -> None:
+        """Drain, beside the main loop."""
+        if not self.draining:
+            self.draining = True
             threading.Thread(target=self.drain, name="drain", daemon=True).start()
+
+    def leave(self) -> None:
+        """End the main loop, and with it the accepting."""
+        if self.alive:
+            self.alive = False
+            self.method_queue.defer(lambda: None)
 
     def is_parent_alive(self) -> bool:
         """Say whether to go on: without an arbiter the worker is to stop, and drains as well."""

@@ -1,18 +1,18 @@
 """A backend that is told to stop: everybody is told when to come back, nobody is left, and it ends in time."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncGenerator
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from stack.backends import Backend
 from tests.conformance.conftest import PROFILES
 from tests.conformance.together import Together, until
 from tests.wire.client import Notice
 from tests.wire.doors import Doors
-from tests.wire.people import fresh_room, sign_in
+from tests.wire.people import Person, fresh_room, sign_in
 from tests.wire.raw import CLOSE, TEXT
 from tests.wire.rest import Rest
 from tests.wire.servers import Servers, Site
@@ -48,9 +48,7 @@ async def _stop_with_members(backend: Backend, room: str, doors: Doors, http: Re
     waits = [notice.reconnect_in for notice in notices]
     assert all(wait is not None and 0 <= wait <= DRAIN for wait in waits), waits
     assert len(set(waits)) == len(waits), "they are not to come back all at once"
-    await until(lambda: not _listens(backend), within=2)
-    with pytest.raises(ConnectionRefusedError):
-        await doors.enter(backend, person=who)
+    await _turned_away(backend, doors, who, http)
     assert [await member.ended() for member in members] == [1012] * len(members)
     assert time.monotonic() - began < DRAIN + 3
     assert (await mute.receive()).opcode == TEXT  # the notice
@@ -60,12 +58,15 @@ async def _stop_with_members(backend: Backend, room: str, doors: Doors, http: Re
     assert backend.returncode == 0
 
 
-def _listens(backend: Backend) -> bool:
-    try:
-        with socket.create_connection((backend.host, backend.port), timeout=1):
-            return True
-    except OSError:
-        return False
+async def _turned_away(backend: Backend, doors: Doors, who: Person, http: Rest) -> None:
+    """While the members are sent away, newcomers get an answer."""
+    with pytest.raises(InvalidStatus) as refused:
+        await doors.enter(backend, person=who)
+    assert refused.value.response.status_code == 503
+    assert refused.value.response.headers["Retry-After"]
+    for path, status in (("/readyz", 503), ("/api/session", 503), ("/healthz", 200), ("/api/rooms", 200)):
+        answer = await asyncio.to_thread(http.get, backend.url + path, headers=who.headers)
+        assert answer.status_code == status, path
 
 
 @pytest.mark.parametrize("profile", PROFILES)

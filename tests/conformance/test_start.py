@@ -36,6 +36,7 @@ def _run(module: str, settings: dict[str, str]) -> subprocess.CompletedProcess[s
         ({"CHAT_WORKERS": "0"}, "CHAT_WORKERS must be a whole number"),
         ({"CHAT_COMMAND_RATE": "nan"}, "CHAT_COMMAND_RATE must be a number"),
         ({"CHAT_WORKER": "eventlet"}, "CHAT_WORKER must be one of"),
+        ({"CHAT_RUNTIME_DIR": "/dev/null"}, "CHAT_RUNTIME_DIR: /dev/null cannot be used"),
         ({"CHAT_OUTBOX_SOFT": "2000", "CHAT_OUTBOX_HARD": "1024"}, "CHAT_OUTBOX_HARD must be larger"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
@@ -81,6 +82,22 @@ def test_another_number_of_shards_than_redis_holds_is_one_line(profile: str, ser
     servers.backend(profile)
     settings = {"CHAT_REDIS_URL": servers.redis.url, **_port(), "CHAT_SHARDS": "8"}
     _one_line(_run(MODULES[profile], settings), "CHAT_SHARDS")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("profile", MODULES)
+def test_workers_that_cannot_begin_end_the_backend(
+    profile: str, workers: str, servers: Servers, tmp_path: Path
+) -> None:
+    servers.backend(profile)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nfrom chat_core.metrics import Metrics\n"
+        "def fail(self): raise RuntimeError('sabotage')\nMetrics.__init__ = fail\n"
+    )
+    base = {"CHAT_REDIS_URL": servers.redis.url, **_port(), "CHAT_WORKERS": workers, "PYTHONPATH": str(tmp_path)}
+    ended = _run(MODULES[profile], base)
+    assert ended.returncode not in (0, 2)
+    assert "sabotage" in ended.stderr
 
 
 def _one_line(ended: subprocess.CompletedProcess[str], said: str) -> None:

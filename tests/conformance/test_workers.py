@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncGenerator, Iterator
 
 import httpx
 import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from stack.backends import Backend
 from tests.conformance.conftest import PROFILES
 from tests.conformance.together import Together, until
-from tests.wire.client import Chat, PresencePush
+from tests.wire.client import Chat, Notice, PresencePush
 from tests.wire.doors import Doors
-from tests.wire.people import fresh_room
+from tests.wire.people import fresh_room, sign_in
 from tests.wire.rest import Rest
 from tests.wire.servers import Servers, Site
 
@@ -25,7 +27,7 @@ MOST = 60
 @pytest.fixture(scope="module")
 def together(servers: Servers) -> Iterator[Together]:
     servers.backend("async")  # so that Redis runs
-    backends = [servers.unstarted(name, workers=2, settings={"CHAT_DRAIN_SECONDS": "0"}) for name in PROFILES]
+    backends = [servers.unstarted(name, workers=2, settings={"CHAT_DRAIN_SECONDS": "1"}) for name in PROFILES]
     for backend in backends:
         backend.launch()
     for backend in backends:
@@ -100,6 +102,70 @@ def test_a_backend_is_ready_only_while_all_its_workers_are(profile: str, togethe
     together.tell(_a_stuck_worker, profile)
 
 
+async def _a_drained_worker(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
+    room, backend = fresh_room(), site.here
+    members = await _fill_both(backend, room, doors)
+    served = await asyncio.to_thread(_served, backend)
+    drained, before = max(served), len(await asyncio.to_thread(backend.pids))
+    os.kill(drained, signal.SIGTERM)
+    notices = await asyncio.gather(*(_told_to_go(member) for member in members))
+    assert sum(notices) == served[drained]
+    newcomers = await asyncio.gather(*(doors.enter(backend, room, name=f"N{n}") for n in range(6)))
+    assert [await member.ended() for member, told in zip(members, notices, strict=True) if told] == [1012] * sum(
+        notices
+    )
+    stayed = [member for member, told in zip(members, notices, strict=True) if not told]
+    last = await newcomers[0].post(room, "without it")
+    for member in (*stayed, *newcomers):
+        await member.reached(room, last)
+    await until(lambda: drained not in backend.pids(), within=8)
+    await until(lambda: len(backend.pids()) == before, within=8)
+    yield
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_stop_while_workers_begin_does_not_wait_out_the_grace(profile: str, servers: Servers) -> None:
+    servers.backend("async")  # so that Redis runs
+    backend = servers.unstarted(profile, workers=2, settings={"CHAT_DRAIN_SECONDS": "20"})
+    backend.launch()
+    try:
+        while len(backend.pids()) < 3:  # the workers have been made, but do not heed signals yet
+            assert backend.running
+        backend.terminate()
+        began = time.monotonic()
+        assert backend.wait(15) == 0
+        assert time.monotonic() - began < 10, "of 25 s"
+    finally:
+        backend.kill()
+
+
+async def _told_to_go(member: Chat) -> bool:
+    with contextlib.suppress(AssertionError):
+        return (await member.expect(Notice, within=1.5)).notice == "draining"
+    return False
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_drained_worker_leaves_the_door_to_the_other_and_is_replaced(profile: str, together: Together) -> None:
+    together.tell(_a_drained_worker, profile)
+
+
+async def _a_stopped_pair(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
+    backend, who = site.here, sign_in(http, site.here.url, "Late")
+    members = await _fill_both(backend, fresh_room(), doors)
+    backend.terminate()
+    await asyncio.gather(*(member.expect(Notice) for member in members))
+    for _ in range(4):  # either worker may take it
+        with pytest.raises(InvalidStatus) as refused:
+            await doors.enter(backend, person=who)
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["Retry-After"]
+    assert {await member.ended() for member in members} == {1012}
+    await until(lambda: not backend.running, within=8)
+    assert backend.returncode == 0
+    yield
+
+
 async def _a_killed_worker(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     room, backend = fresh_room(), site.here
     members = await _fill_both(backend, room, doors)
@@ -126,3 +192,8 @@ async def _a_killed_worker(site: Site, doors: Doors, http: Rest) -> AsyncGenerat
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_killed_worker_takes_only_its_own_connections(profile: str, together: Together) -> None:
     together.tell(_a_killed_worker, profile)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_backend_that_stops_with_all_its_workers_answers_newcomers(profile: str, together: Together) -> None:
+    together.tell(_a_stopped_pair, profile)
