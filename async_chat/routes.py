@@ -94,8 +94,8 @@ async def read_about(request: Request) -> Response:
     return respond(answers.about(running(request).settings))
 
 
-async def read_health() -> Response:
-    return respond(answers.HEALTHY)
+async def read_health(request: Request) -> Response:
+    return respond(answers.health(leaving=running(request).leaving))
 
 
 def read_readiness(request: Request) -> Response:
@@ -103,7 +103,7 @@ def read_readiness(request: Request) -> Response:
     ages, workers = [time.monotonic() - runtime.relay.proved_at], 1
     if directory := runtime.settings.runtime_dir:
         ages, workers = proof_ages(directory), runtime.settings.workers
-    return respond(answers.readiness(admission.unready(ages, workers, draining=runtime.hub.draining)))
+    return respond(answers.readiness(admission.unready(ages, workers, draining=runtime.leaving)))
 
 
 def read_metrics(request: Request) -> Response:

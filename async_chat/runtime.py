@@ -12,6 +12,7 @@ from async_chat.pulse import Pulse
 from async_chat.relay import Relay
 from chat_core.metrics import Metrics
 from chat_core.settings import Settings
+from launch.workers import alone
 
 CLOSE_SECONDS: Final = 3.0
 """Seconds that members have to close after the drain told the last of them to."""
@@ -36,6 +37,11 @@ class Runtime:
         relay = Relay(bus, settings, metrics)
         hub = Hub(bus, relay, settings, metrics)
         return cls(settings, metrics, bus, relay, hub, Pulse(bus.process, settings, metrics))
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the whole backend is about to stop, and not this worker alone."""
+        return self.hub.draining and alone(self.settings.workers, self.settings.runtime_dir)
 
     def start(self) -> None:
         """Begin to work: to be called in the process, and the event loop, that serves."""

@@ -99,6 +99,11 @@ def about(settings: Settings) -> Answer:
     return _json(200, About(backend=settings.backend, label=LABELS[settings.backend], twin=twin, version=VERSION))
 
 
+def health(*, leaving: bool) -> Answer:
+    """Return whether newcomers may be sent here: 200, or 503 where the whole backend is about to stop."""
+    return problem("draining") if leaving else _HEALTHY
+
+
 def readiness(reason: str | None) -> Answer:
     """Return the answer that delivery works, or the ``reason`` why not."""
     return problem("not_ready", reason) if reason else _json(200, Health(status="ready"))
@@ -109,7 +114,7 @@ def lasted(seconds: float) -> Answer:
     return _json(200, Lasted(seconds=round(seconds, 6)))
 
 
-HEALTHY: Final = Answer(200, b'{"status":"alive"}', JSON)
+_HEALTHY: Final = Answer(200, b'{"status":"alive"}', JSON)
 
 
 def _json(code: int, document: BaseModel, *headers: tuple[str, str]) -> Answer:

@@ -233,7 +233,15 @@ OPERATIONS: Final[dict[str, Operation]] = {
         session=True,
     ),
     "read_about": Operation("GET", "/api/about", "service", "Which backend this is", {200: About}),
-    "read_health": Operation("GET", "/healthz", "service", "The process is alive", {200: Health}),
+    "read_health": Operation(
+        "GET",
+        "/healthz",
+        "service",
+        "The process is alive",
+        {200: Health},
+        ("draining",),
+        description="503 while all of the backend drains: a gateway is to send newcomers elsewhere.",
+    ),
     "read_readiness": Operation(
         "GET",
         "/readyz",

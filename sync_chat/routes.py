@@ -95,7 +95,7 @@ def read_about() -> Response:
 
 
 def read_health() -> Response:
-    return respond(answers.HEALTHY)
+    return respond(answers.health(leaving=running().leaving))
 
 
 def read_readiness() -> Response:
@@ -103,7 +103,7 @@ def read_readiness() -> Response:
     ages, workers = [time.monotonic() - runtime.relay.proved_at], 1
     if directory := runtime.settings.runtime_dir:
         ages, workers = proof_ages(directory), runtime.settings.workers
-    return respond(answers.readiness(admission.unready(ages, workers, draining=runtime.hub.draining)))
+    return respond(answers.readiness(admission.unready(ages, workers, draining=runtime.leaving)))
 
 
 def read_metrics() -> Response:

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from chat_core.metrics import Metrics
 from chat_core.settings import Settings
+from launch.workers import alone
 from sync_chat.bus import Bus
 from sync_chat.hub import Hub
 from sync_chat.pulse import Pulse
@@ -35,6 +36,11 @@ class Runtime:
         relay = Relay(bus, settings, metrics)
         hub = Hub(bus, relay, settings, metrics)
         return cls(settings, metrics, bus, relay, hub, Pulse(bus.process, settings, metrics))
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the whole backend is about to stop, and not this worker alone."""
+        return self.hub.draining and alone(self.settings.workers, self.settings.runtime_dir)
 
     def start(self) -> None:
         """Begin to work: to be called in the process that serves, after the fork."""
