@@ -22,6 +22,14 @@ class DrainingServer(uvicorn.Server):
     Where there are none it answers newcomers until the last member has gone: with 503 and when to come back.
     """
 
+    supervisor: int | None = None
+    """The process without which this one is to end, as gunicorn's workers do."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to stop; asked ten times a second."""
+        orphaned = self.supervisor is not None and os.getppid() != self.supervisor
+        return await super().on_tick(counter) or orphaned
+
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Drain, and only then do what uvicorn does."""
         if not alone(self.config.workers, os.environ["CHAT_RUNTIME_DIR"]):
@@ -43,6 +51,7 @@ class Worker(multiprocess.Process):
         """The server that runs in the process."""
         if self._server is None:
             self._server = DrainingServer(config=self.config)
+            self._server.supervisor = os.getppid()
         return self._server
 
     def join(self) -> None:

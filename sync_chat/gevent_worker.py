@@ -1,5 +1,6 @@
 """gunicorn's gevent worker with the draining of `sync_chat.worker`: ``sync_chat.gevent_worker.ChatGeventWorker``."""
 
+import os
 import socket
 import time
 from functools import partial
@@ -36,6 +37,12 @@ class ChatGeventWorker(Drains, GeventWorker):  # type: ignore[misc]
     def timeout_ctx(self) -> gevent.Timeout:
         """Return what bounds the wait for the head of a request; called in the greenlet of its connection."""
         return gevent.Timeout(self.handshake_timeout, False)
+
+    def notify(self) -> None:
+        """Tell the arbiter that this worker lives; without an arbiter it is to stop, and drains as well."""
+        self.tmp.notify()
+        if os.getppid() != self.ppid:
+            self.alive = False
 
     def leave(self) -> None:
         """Accept no more."""

@@ -91,7 +91,7 @@ def test_workers_that_cannot_begin_end_the_backend(
 ) -> None:
     servers.backend(profile)
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nfrom chat_core.metrics import Metrics\n"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom chat_core.metrics import Metrics\n"
         "def fail(self): raise RuntimeError('sabotage')\nMetrics.__init__ = fail\n"
     )
     base = {"CHAT_REDIS_URL": servers.redis.url, **_port(), "CHAT_WORKERS": workers, "PYTHONPATH": str(tmp_path)}

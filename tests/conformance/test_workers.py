@@ -197,3 +197,27 @@ def test_a_killed_worker_takes_only_its_own_connections(profile: str, together: 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_backend_that_stops_with_all_its_workers_answers_newcomers(profile: str, together: Together) -> None:
     together.tell(_a_stopped_pair, profile)
+
+
+def _alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+async def _a_beheaded_backend(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
+    backend = site.here
+    if not backend.running:
+        await asyncio.to_thread(backend.start)
+    members = await _fill_both(backend, fresh_room(), doors)
+    workers = [psutil.Process(pid) for pid in await asyncio.to_thread(_served, backend)]
+    os.kill(backend.pid, signal.SIGKILL)
+    assert {await member.ended() for member in members} == {1012}
+    await until(lambda: not any(map(_alive, workers)), within=8)
+    await asyncio.to_thread(backend.start)  # on the same port
+    yield
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_workers_whose_master_was_killed_send_their_members_away_and_end(profile: str, together: Together) -> None:
+    together.tell(_a_beheaded_backend, profile)

@@ -43,6 +43,7 @@ def test_backend_sees_its_settings_and_nothing_of_ours(
         "CHAT_HOST": "127.0.0.1",
         "CHAT_PORT": str(backend.port),
         "CHAT_REDIS_URL": NOWHERE,
+        "CHAT_RUNTIME_DIR": seen["CHAT_RUNTIME_DIR"],
         "CHAT_TWIN": ":8002",
         "CHAT_WORKERS": "3",
     }
