@@ -105,6 +105,7 @@ class Relay:
             if not await subscription.get_message(timeout=PROBE_TIMEOUT):
                 raise ConnectionError(f"no subscription within {PROBE_TIMEOUT:g} s")
         since = time.monotonic()
+        self._give_up_probes()
         self._term = object()
         self._subscribed.set()
         while True:
@@ -120,10 +121,14 @@ class Relay:
 
     def _lost(self, receiver: Receiver, error: Exception) -> None:
         self._term, self.proved_at = None, float("-inf")
-        for probe in self._returning.values():
-            probe.set()  # it will not come back
+        self._give_up_probes()
         self._metrics.bus_reconnects.inc()
         self._judge(receiver, error)
+
+    def _give_up_probes(self) -> None:
+        """Wake who waits for probes that were sent under an earlier subscription: they do not come back."""
+        for probe in self._returning.values():
+            probe.set()
 
     # ---- the proof ------------------------------------------------------------------------------
 
@@ -139,8 +144,7 @@ class Relay:
 
     async def _probe_all(self, receiver: Receiver) -> None:
         """Send a probe through every shard and wait for all."""
-        term = self._term
-        if not await self._bus.recheck() or term is None:
+        if not await self._bus.recheck() or (term := self._term) is None:
             return
         self._probed_at = time.monotonic()
         rooms = receiver.names()

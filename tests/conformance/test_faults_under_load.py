@@ -64,8 +64,10 @@ class Victim:
             client.flushall()
 
     def cut_subscribers(self) -> None:
-        """End the connections that carry publications, and no others."""
+        """End the connections that carry publications, and no others, as soon as each backend has one."""
         with Redis.from_url(self.redis.url) as client:
+            while len(client.client_list(_type="pubsub")) < len(self._backends):
+                assert all(backend.running for backend in self._backends)
             assert client.client_kill_filter(_type="pubsub") >= len(self._backends)
 
     def freeze(self) -> None:
