@@ -1,5 +1,6 @@
 """uvicorn, as this application needs it: workers on one listener, and a drain before uvicorn's own shutdown."""
 
+import logging
 import os
 from socket import socket
 from typing import Final
@@ -11,6 +12,8 @@ from uvicorn.supervisors import multiprocess
 from async_chat.http_protocol import ChatHttpProtocol, Config
 from chat_core.settings import Settings
 from launch.workers import alone, buried, stop_all
+
+logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 5
 """After the drain: time for peers that never answer, before they are cut."""
@@ -53,6 +56,16 @@ class Worker(multiprocess.Process):
             self._server = DrainingServer(config=self.config)
             self._server.supervisor = os.getppid()
         return self._server
+
+    def target(self, sockets: list[socket] | None = None) -> None:
+        """Serve, in the process. One that cannot begin says so, or the supervisor would start one after the other."""
+        try:
+            super().target(sockets)
+        except Exception:
+            if self.server.started:
+                raise
+            logger.exception("a worker cannot begin")
+            raise SystemExit(STARTUP_FAILURE) from None
 
     def join(self) -> None:
         """Wait for the process, and bury it."""
