@@ -19,7 +19,7 @@ NODE_MODULES := web/node_modules/.installed
 WEB := web/dist/index.html
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run test check bench scenarios locust build lint unit alerts lock clean
+.PHONY: help run test check bench chaos soak scenarios locust build lint unit alerts lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,12 @@ scenarios: $(REDIS) ## run every scenario of the load test on both backends (hal
 	done
 
 locust: .venv-locust/.installed ## install Locust, to run the load test on several machines
+
+chaos: $(REDIS) ## hurt both backends under load for a quarter of an hour, and prove that nothing was lost (CHAOS="--fault ...")
+	@$(RUN) chaos run $(CHAOS)
+
+soak: $(REDIS) ## let clients come and go for half an hour, and see that nothing grows (SOAK="--minutes 5")
+	@$(RUN) chaos soak $(SOAK)
 
 build: $(WEB) ## build the browser client into web/dist
 

@@ -22,6 +22,8 @@ KINDS: Final = {
     "uninvited": "an entry came to somebody who is no member",
     "stuck": "a client did not come to rest",
     "leaked": "threads, descriptors or subscriptions are left over",
+    "cut": "a connection was ended by a fault that was to leave it alone",
+    "complaint": "a server logged an error that nobody expects",
     "slow": "an answer took longer than promised",
 }
 """Every kind of finding, and what it means."""

@@ -76,16 +76,18 @@ def _records(path: Path) -> Iterator[Record]:
 
 
 class Recorder:
-    """Writes down what happens to one client, in memory and in its file. After ``end`` nothing more is taken."""
+    """Writes down what happens to one client, in memory and in its file. After ``end`` nothing more is taken.
 
-    def __init__(self, path: Path) -> None:
+    Without a path it takes nothing at all, for runs that last for hours.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self.records: list[Record] = []
-        self._file = path.open("a")
-        self._over = False
+        self._file = path.open("a") if path else None
 
     def note(self, did: str, what: Json, text: str | None = None) -> None:
         """Take one record; ``text`` is ``what`` as JSON where that is at hand."""
-        if self._over:
+        if self._file is None:
             return
         at = time.monotonic()
         self.records.append(Record(at, did, what))
@@ -94,5 +96,6 @@ class Recorder:
     def end(self) -> None:
         """From here on nothing is written down."""
         self.note("end", {})
-        self._over = True
-        self._file.close()
+        if self._file:
+            self._file.close()
+        self._file = None

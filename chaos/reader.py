@@ -35,6 +35,8 @@ class Reader:
     room: str
     report: Callable[[Finding], None]
     phase: Phase = Phase.OUT
+    asked_ref: int = 0
+    """The ref of the last join."""
     position: Place | None = None
     entries: dict[int, Json] = field(default_factory=dict)
     state: State = field(default_factory=dict)
@@ -45,9 +47,9 @@ class Reader:
 
     # ---- spans ------------------------------------------------------------------------------------------------------
 
-    def asked(self, since: Json | None) -> None:
+    def asked(self, ref: int, since: Json | None) -> None:
         """A join was sent: what comes before its reply belongs to the membership that it ends."""
-        self.phase = Phase.ASKED
+        self.phase, self.asked_ref = Phase.ASKED, ref
         if since and place(since) != self.position:  # it goes on from elsewhere than where it was
             self.position, self.entries, self.state = place(since), {}, {}
 
@@ -59,6 +61,7 @@ class Reader:
         """A join was answered."""
         self.present = {user["id"] for user in result["members"]["users"]}
         if since and result["recovered"]:
+            self.position = self.position or place(since)  # reset while the answer was on its way
             self._page(result["messages"])
             self._at_end(result)
         else:

@@ -62,7 +62,7 @@ class Walk:
         self._pending[frame["ref"]] = record.at, frame
         if frame["type"] == "join":
             self._asked_for.add(frame["room"])
-            self._reader(frame["room"]).asked(frame.get("since"))
+            self._reader(frame["room"]).asked(frame["ref"], frame.get("since"))
         elif frame["type"] == "leave":
             self._reader(frame["room"]).out()
 
@@ -95,9 +95,11 @@ class Walk:
         if frame["type"] != "join":
             return
         reader, result = self._reader(frame["room"]), record.what.get("result")
+        if reader.phase is not Phase.ASKED or reader.asked_ref != ref:
+            return  # it has left, or asked again
         if result is None:
             reader.out()
-        elif reader.phase is Phase.ASKED:
+        else:
             self._see(record.at, result["messages"])
             reader.joined(result, frame.get("since"), record.at)
 
