@@ -52,13 +52,17 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``keeps_sockets``: no connection may end of it, and every answer comes within the time promised."""
+    """``keeps_sockets``: no connection may end of it, and every answer comes within the time promised.
+
+    ``within`` is how many seconds after its end everybody must have got something new; None where nothing is promised.
+    """
 
     name: str
     title: str
     inflict: Callable[[Scene], Awaitable[None]]
     workers: int = 1
     keeps_sockets: bool = False
+    within: float | None = None
 
 
 # ---- backends -------------------------------------------------------------------------------------------------------
@@ -223,12 +227,12 @@ def _write_unpublished(client: Redis, recorder: Recorder, room: str, ref: int, s
 FAULTS: Final = {
     fault.name: fault
     for fault in (
-        Fault("kill-backend", "a backend is killed (-9) and started again", _kill_backend),
-        Fault("kill-worker", "one of two workers is killed (-9)", _kill_worker, workers=2),
+        Fault("kill-backend", "a backend is killed (-9) and started again", _kill_backend, within=2.0),
+        Fault("kill-worker", "one of two workers is killed (-9)", _kill_worker, workers=2, within=2.0),
         Fault("drain", "every backend in turn is told to stop, and started again", _drain),
         Fault("drain-worker", "one of two workers is told to stop", _drain_worker, workers=2),
         Fault("freeze-backend", "a backend is stopped and goes on later", _freeze_backend),
-        Fault("freeze-redis", "Redis is stopped and goes on later", _freeze_redis, keeps_sockets=True),
+        Fault("freeze-redis", "Redis is stopped and goes on later", _freeze_redis, keeps_sockets=True, within=2.0),
         Fault("kill-redis", "Redis is killed (-9) and started again with all it had", _kill_redis, keeps_sockets=True),
         Fault("cut-redis", "Redis is killed, and the end of its file is lost", _cut_redis, keeps_sockets=True),
         Fault("restore-redis", "Redis gets back an older copy of its data", _restore_redis, keeps_sockets=True),

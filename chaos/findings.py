@@ -24,6 +24,7 @@ KINDS: Final = {
     "leaked": "threads, descriptors or subscriptions are left over",
     "cut": "a connection was ended by a fault that was to leave it alone",
     "complaint": "a server logged an error that nobody expects",
+    "late": "people were not served again in the time promised",
     "slow": "an answer took longer than promised",
 }
 """Every kind of finding, and what it means."""

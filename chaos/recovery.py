@@ -34,22 +34,6 @@ def _first(records: Sequence[Record], fresh: set[str]) -> float | None:
     return None
 
 
-def returned(clients: Mapping[str, Sequence[Record]], since: float) -> float:
-    """Return the seconds from ``since`` until the last of those who lost their connection then was joined again.
-
-    Only what was lost from half a second before ``since`` on counts. 0 where nobody was.
-    """
-    last = since
-    for records in clients.values():
-        lost = False
-        for record in records:
-            if record.did == "lost" and record.at >= since - 0.5:
-                lost = True
-            elif lost and record.did == "receive" and "recovered" in (record.what.get("result") or {}):
-                last, lost = max(last, record.at), False
-    return last - since
-
-
 def replays(records: Sequence[Record]) -> list[float]:
     """Return the seconds that each resume took, from the join to the last page of what was missed."""
     took: list[float] = []

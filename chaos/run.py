@@ -96,6 +96,9 @@ async def play(stack: Stack, fault: Fault, site: str, seed: int, scale: Scale, d
     if fault.keeps_sockets and verdict.account.slowest_answer > PROMISED + ALLOWANCE:
         slow = f"a write was answered after {verdict.account.slowest_answer:.2f} s; promised is {PROMISED:g} s"
         verdict.findings.append(_finding("slow", None, slow))
+    if fault.within is not None and (stage.recovered is None or stage.recovered > fault.within + ALLOWANCE):
+        late = f"somebody got nothing new for {stage.recovered} s; promised is {fault.within:g} s"
+        verdict.findings.append(_finding("late", None, late))
     return Result(fault.name, site, seed, directory, verdict, stage.recovered)
 
 
