@@ -149,7 +149,7 @@ class Follower:
     of the reference; where they cannot be placed there, ``_at`` is OFF and ``_rest`` holds the unfinished frame.
     """
 
-    __slots__ = ("_at", "_left", "_listener", "_rest", "count", "joined", "missing", "reference")
+    __slots__ = ("_at", "_began", "_former", "_left", "_listener", "_rest", "count", "joined", "missing", "reference")
 
     def __init__(self, reference: Reference, listener: Listener) -> None:
         self.reference = reference
@@ -160,6 +160,8 @@ class Follower:
         self._at = OFF
         self._rest = b""
         self._left = ""
+        self._former: set[str] = set()
+        self._began = 0
 
     @property
     def position(self) -> int:
@@ -192,6 +194,7 @@ class Follower:
             self.reference.ledger.faults.note("foreign", 1, f"joined {self.reference.room} in another epoch")
         self.joined = True
         self.count = offset + 1 - self.reference.first
+        self._began = offset if self.reference.room in self._former else 0
 
     def move(self, reference: Reference) -> None:
         """The room was left, and another one will be joined: from now on nothing of the former is expected."""
@@ -199,6 +202,7 @@ class Follower:
             self._rest = bytes(self.reference.data[self.reference.end(self.count) : self._at])
             self._at = OFF
         self._left, self.reference, self.joined = self.reference.room, reference, False
+        self._former.add(self._left)
         self.missing.clear()
 
     def recover(self, entry: dict[str, Any]) -> None:
@@ -277,6 +281,8 @@ class Follower:
     def _receive(self, offset: int) -> None:
         reference = self.reference
         expected = reference.first + self.count
+        if offset <= self._began:  # of the membership that ended before this one began
+            return reference.ledger.faults.note("late_after_leave", 1, f"offset {offset} in {reference.room}")
         if offset < expected and offset not in self.missing:
             return reference.ledger.faults.note("duplicated", 1, f"offset {offset} in {reference.room}")
         index = offset - reference.first

@@ -1,10 +1,7 @@
 """One trial: a contender started, checked, filled, put under load, watched, and stopped."""
 
-import contextlib
 import math
 import os
-import signal
-import statistics
 import threading
 import time
 from collections import Counter
@@ -18,6 +15,8 @@ from loadtest.conductor import conformance, merge, watch
 from loadtest.conductor.by_locust import LocustFleet
 from loadtest.conductor.contender import Contender, Running, UsageError, started
 from loadtest.conductor.counters import Counters
+from loadtest.conductor.faults import hurt
+from loadtest.conductor.figures import figures, lag_p99
 from loadtest.conductor.fleet import AnyFleet, Fleet, FleetError
 from loadtest.crew import accounts
 from loadtest.crew.passport import Passports
@@ -32,18 +31,14 @@ from loadtest.record.models import (
     ServerSample,
     Trial,
 )
-from loadtest.schedule import Schedule, Window
+from loadtest.schedule import Schedule
 from loadtest.targets import SECRET
-from loadtest.workload import Fault, Stall
+from loadtest.workload import Fault
 from stack.errors import StackError
-from stack.redis import RedisServer
-from stack.server import Server
 
 START_IN: Final = 0.3
 """Seconds from the word until the plan begins: all processes have heard it by then."""
 FILLING: Final = 120.0
-MEANINGFUL_SLOPE: Final = 30
-"""Seconds of which less says nothing of a slope."""
 AFTERMATH: Final = 60.0
 """Seconds after the plan's end in which the processes must have closed their books."""
 
@@ -152,9 +147,7 @@ class Course:
             trial.counters = _grown(counted, watch.counters(running))
         self._conclude(trial, finals)
         trial.resources = self._resources(idle, full, before, after, generator, trial)
-        trial.figures = _figures(trial, self.schedule.windows, self.seconds)
-        workload = self.schedule.workload
-        trial.figures |= _samples_figures(self.samples, workload.stall, workload.most_connections)
+        trial.figures = figures(trial, self.schedule, self.seconds, self.samples)
         trial.status = "complete"
 
     def _fleet(self, jobs: list[dict[str, Any]]) -> AnyFleet:
@@ -271,7 +264,7 @@ class Course:
         began = time.monotonic() - self.began
         detail = ""
         try:
-            _do(fault, running)
+            hurt(fault, running)
         except StackError as error:
             detail = str(error)
         self._note(began, "fault", fault.kind, time.monotonic() - self.began, detail)
@@ -327,134 +320,9 @@ class Course:
             threads_max=max((sum(one.threads for one in some) for some in servers if some), default=None),
             fds_max=max((sum(one.fds or 0 for one in some) for some in servers if some), default=None),
             switches_per_second=_mean([sum(one.voluntary + one.involuntary for one in some) for some in servers]),
-            scheduler_lag_p99=_lag_p99(trial.counters),
+            scheduler_lag_p99=lag_p99(trial.counters),
             others_cpu=None if restarted else max(0.0, used["all"] - own_cpu) / passed,
         )
-
-
-def _do(fault: Fault, running: Running) -> None:
-    """Do to the contender what is to go wrong. Raises StackError where it cannot be done."""
-    server, redis = running.server, running.redis
-    if server is None:
-        raise StackError("the server is not ours to hurt")
-    match fault.kind:
-        case "freeze server":
-            _freeze(server, fault.seconds)
-        case "kill server":
-            server.kill()
-            server.start()
-        case "restart server":
-            server.restart()
-        case "kill worker":
-            victims = server.pids()[1:]
-            if not victims:
-                raise StackError("it has one process only")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victims[-1], signal.SIGKILL)
-        case "freeze redis":
-            if redis is None:
-                raise StackError("it has no Redis")
-            _freeze(redis, fault.seconds)
-
-
-def _freeze(server: Server | RedisServer, seconds: float) -> None:
-    server.freeze()
-    try:
-        time.sleep(seconds)
-    finally:
-        server.thaw()
-
-
-def _figures(trial: Trial, windows: tuple[Window, ...], seconds: list[Second]) -> dict[str, float | None]:
-    """Return the figures by which a trial is judged, of all measured phases together."""
-    measured = [phase for phase, window in zip(trial.phases, windows, strict=True) if window.phase.measured]
-    figures: dict[str, float | None] = {}
-    for name in ("delivery", "service", "uncorrected", "handshake", "http", "first", "median", "last"):
-        found = merge.latency(merge.added(getattr(phase.latency, name) for phase in measured))
-        figures |= {f"{name}_p50": found.p50, f"{name}_p99": found.p99, f"{name}_max": found.max}
-    passed = sum(phase.seconds for phase in measured)
-    intended = trial.denominators.intended
-    return figures | {
-        "deliveries_per_second": sum(phase.deliveries for phase in measured) / passed if passed else None,
-        "reach": trial.denominators.delivered / intended if intended else None,
-        "lost": float(trial.ledger.lost),
-        "cpu_per_delivery": trial.resources.cpu_per_delivery,
-        "server_cpu": trial.resources.server_cpu,
-        "rss_per_connection": trial.resources.rss_per_connection,
-        "rss_max": trial.resources.rss_max,
-        "threads_max": trial.resources.threads_max,
-        "scheduler_lag_p99": trial.resources.scheduler_lag_p99,
-        "members_max": float(max((one.connections.members for one in seconds), default=0)),
-        "http_failed": float(sum(one.http_failed for one in seconds)),
-        "seconds_without_delivery": _longest_silence(seconds),
-        "seconds_below_95": float(sum(_below(one) for one in seconds)),
-        "handshaking_max": float(max((one.connections.handshaking for one in seconds), default=0)),
-    }
-
-
-def _below(second: Second) -> bool:
-    """Whether more than one in twenty of those who should be inside are not."""
-    return second.connections.members < 0.95 * second.connections.planned
-
-
-def _samples_figures(samples: list[ServerSample], stall: Stall | None, planned: int) -> dict[str, float | None]:
-    """Return the figures that only who looks at the server from outside can see."""
-    return {
-        "imbalance": _imbalance(samples),
-        "rss_slope": _slope(samples),
-        "ghost_seconds": _ghosts(samples, stall, planned),
-    }
-
-
-def _imbalance(samples: list[ServerSample]) -> float | None:
-    """Return how many times its even share the fullest worker had at the end; None where there is one worker."""
-    for sample in reversed(samples):
-        found = [one.connections for one in sample.processes if one.connections is not None]
-        if len(found) > 1 and any(found):
-            return max(found) / statistics.fmean(found)
-    return None
-
-
-def _slope(samples: list[ServerSample]) -> float | None:
-    """Return by how many bytes a minute the server's memory grew in the second half (least squares)."""
-    half = [sample for sample in samples if sample.t >= samples[-1].t / 2 and sample.processes]
-    if len(half) < MEANINGFUL_SLOPE:
-        return None
-    times = [float(sample.t) for sample in half]
-    memory = [float(sum(one.rss for one in sample.processes if one.role != "redis")) for sample in half]
-    return statistics.linear_regression(times, memory).slope * 60
-
-
-def _ghosts(samples: list[ServerSample], stall: Stall | None, planned: int) -> float | None:
-    """Return the seconds from when peers fell mute until the server counted them no more, or until the end."""
-    if stall is None or not stall.forever:
-        return None
-    healthy = planned - round(stall.share * planned)
-    after = [sample for sample in samples if sample.t > stall.at and sample.values]
-    gone = next((one.t for one in after if one.values["chat_connections_open"] <= healthy), None)
-    return gone - stall.at if gone is not None else (after[-1].t - stall.at if after else None)
-
-
-def _longest_silence(seconds: list[Second]) -> float | None:
-    """Return for how many seconds on end messages were due and nothing was delivered."""
-    longest = now = 0
-    for second in seconds:
-        now = now + 1 if second.messages.planned and not second.deliveries else 0
-        longest = max(longest, now)
-    return float(longest) if seconds else None
-
-
-def _lag_p99(counters: Mapping[str, float]) -> float | None:
-    """Return the 99th percentile of the scheduler's lag from the buckets of the server's own histogram."""
-    prefix = 'chat_scheduler_lag_seconds_bucket{le="'
-    buckets = sorted(
-        (float(name.removeprefix(prefix).partition('"')[0]), count)
-        for name, count in counters.items()
-        if name.startswith(prefix)
-    )
-    if not buckets or not buckets[-1][1]:
-        return None
-    return next((bound for bound, count in buckets if count >= 0.99 * buckets[-1][1]), None)
 
 
 def _grown(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

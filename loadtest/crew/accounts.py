@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from loadtest.connection import Phase
-from loadtest.crew.users import Crew, User
+from loadtest.crew.member import User
+from loadtest.crew.users import Crew
 
 
 def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], settled: bool) -> dict[str, int]:
@@ -15,7 +16,7 @@ def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], set
     away is not lost yet: nobody can tell.
     """
     found: Counter[str] = Counter()
-    found["publish refused"] = crew.books.unplaced(audience)
+    found["publish refused"] = crew.books.unplaced(audience) + crew.unsent_audience
     for user in crew.users.values():
         if not user.wanted:
             continue
@@ -82,6 +83,6 @@ def as_record(found: Mapping[str, int], counters: Mapping[str, float]) -> list[d
         elif cause == "closed as slow":
             detail = f"the server closed {counters.get('chat_slow_consumers_total', 0):.0f} connections as slow"
         elif cause == "publish refused":
-            detail = "refused, or its connection was gone before it was answered"
+            detail = "posts refused, not answered, or not sent for want of a connection"
         rows.append({"cause": name, "deliveries": deliveries, "detail": detail})
     return rows

@@ -5,16 +5,15 @@ import heapq
 import itertools
 import json
 import random
-import re
 import selectors
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loadtest import wire
-from loadtest.connection import Connection, Phase
+from loadtest.connection import Phase
 from loadtest.crew.books import Books
+from loadtest.crew.member import Member, Room, User, close_label
 from loadtest.crew.request import Request
 from loadtest.ledger import Posted
 from loadtest.plan import Post
@@ -33,76 +32,7 @@ BACKOFF: Final = 0.25
 MOST_BACKOFF: Final = 2.0
 """Seconds of the first and of the longest wait before a user comes back; drawn from zero up to it (full jitter)."""
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
-CODE: Final = re.compile(r"closed by the server: (\d+)")
 FIRST_REF: Final = 16
-
-
-@dataclass(slots=True)
-class User:
-    """One person. ``position`` is (epoch, offset) to come back to; ``wanted`` says whether the plan has them inside."""
-
-    number: int
-    room: int
-    wanted: bool = False
-    intended: float = 0.0
-    """when they were to be inside"""
-    waiting: bool = True
-    waits: list[tuple[str, float, float]] = field(default_factory=list)
-    """rooms, and from when to when the plan had them inside although they were not in yet"""
-    connection: "Member | None" = None
-    epoch: str = ""
-    offset: int | None = None
-    attempts: int = 0
-    next_room: int | None = None
-    stalled: bool = False
-    will_stall: bool = False
-    ended: str = ""
-    missed_to_reset: int = 0
-
-
-@dataclass
-class Room:
-    """``behind`` are the users who follow it, or will when they are back."""
-
-    reference: Reference
-    users: set[int] = field(default_factory=set)
-
-
-class Member(Connection):
-    """A connection that tells its crew what becomes of it."""
-
-    __slots__ = ("_crew", "_user", "began", "replaying")
-
-    def __init__(self, crew: "Crew", user: User, reference: Reference, intended: float, **rest: Any) -> None:
-        self._crew = crew
-        self._user = user
-        self.began = intended
-        self.replaying = False
-        super().__init__(user.number, reference, **rest)
-
-    def join(self) -> None:
-        user = self._user
-        since = {} if user.offset is None else {"since": {"epoch": user.epoch, "offset": user.offset}}
-        self.command({"type": "join", "ref": 0, "room": self.room, **since})
-
-    def on_open(self) -> None:
-        self._crew.on_open(self._user, self)
-        self.join()
-
-    def on_joined(self, result: dict[str, Any]) -> None:
-        self._crew.on_joined(self._user, self, result)
-
-    def on_replay(self, push: dict[str, Any]) -> None:
-        self._crew.on_page(self, push["messages"], more=push["more"])
-
-    def on_reply(self, reply: dict[str, Any]) -> None:
-        self._crew.books.replied(self.number, reply)
-
-    def on_left(self) -> None:
-        self._crew.on_left(self._user, self)
-
-    def on_closed(self, before: Phase) -> None:
-        self._crew.on_closed(self._user, self, before)
 
 
 class Crew:
@@ -141,6 +71,8 @@ class Crew:
         self._frames: dict[str, tuple[int, bytes]] = {}
         self._requests: set[Request] = set()
         self.over = False
+        self.unsent_audience = 0
+        """deliveries that should have been of posts that could not be sent"""
 
     # ---- what the worker calls ------------------------------------------------------------------
 
@@ -283,6 +215,7 @@ class Crew:
         connection = user.connection
         if connection is None or connection.phase is not Phase.JOINED or connection.room != self._name(action.room):
             books.second.unsent += 1
+            self.unsent_audience += action.audience
             return books.faults.note("unsent", 1, f"connection {user.number}: {user.ended or 'not in yet'}")
         ref, frame = self._frames.pop(action.id)
         books.sending(ref, action.id)
@@ -383,6 +316,9 @@ class Crew:
         self.books.second.recovered += self.deliveries - before
         connection.replaying = more
 
+    def on_reply(self, user: User, reply: dict[str, Any]) -> None:
+        self.books.replied(user.number, reply)
+
     def on_left(self, user: User, connection: Member) -> None:
         if user.next_room is None:
             return
@@ -459,15 +395,3 @@ class Crew:
         for request in list(self._requests):
             request.close()
         self.selector.close()
-
-
-def close_label(ended: str) -> str:
-    """Return the close code of how a connection ended, or in a word or two what it was instead."""
-    if match := CODE.match(ended):
-        return match[1]
-    head = ended.partition(":")[0]
-    if head in ("lost", "gone"):
-        return "1006"
-    if ended.startswith("refused: HTTP/1.1 "):
-        return "HTTP " + ended.split()[2]
-    return head

@@ -19,8 +19,9 @@ from typing import Any, Final
 from loadtest.connection import Phase
 from loadtest.crew.accounts import losses
 from loadtest.crew.books import Books, SecondBooks, packed
+from loadtest.crew.member import User
 from loadtest.crew.passport import Passports
-from loadtest.crew.users import OPENING, Crew, User
+from loadtest.crew.users import OPENING, Crew
 from loadtest.histogram import Histogram
 from loadtest.pacer import Pacer
 from loadtest.schedule import BEFORE, Schedule, make_schedule

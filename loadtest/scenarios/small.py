@@ -23,8 +23,8 @@ SCENARIO = Scenario(
             phase
             for people in STEPS
             for phase in (
-                Phase(f"to {people}", 1, rate=people / 5, connections=people, measured=False),
-                Phase(f"{people} people", 3, rate=people / 5, connections=people),
+                Phase(f"to {people}", 0.5, rate=people / 5, connections=people, measured=False),
+                Phase(f"{people} people", 2.5, rate=people / 5, connections=people),
             )
         ),
     ),

@@ -255,3 +255,66 @@ def test_a_second_step_starts_where_the_first_ended() -> None:
         room.feed(follower, *room.frames[6:])
     assert room.close() == {}
     assert room.ledger.delivered == 30
+
+
+class TestMoving:
+    """One member leaves the room for another one, and comes back, while a flush to it is still under way."""
+
+    def setup_method(self) -> None:
+        self.room = room = Room(members=2)
+        self.other = Reference("other", room.ledger)
+        room.feed(0, *room.frames)
+        room.feed(1, *room.frames[:4])
+        room.followers[1].move(self.other)
+
+    def counts(self) -> dict[str, int]:
+        return {kind: count for kind, count in self.room.ledger.faults.counts().items() if count}
+
+    def test_what_still_arrives_of_the_former_room_is_late_and_not_foreign(self) -> None:
+        self.room.feed(1, self.room.frames[4])
+        assert self.counts() == {"late_after_leave": 1}
+
+    def test_it_is_late_also_after_coming_back(self) -> None:
+        follower = self.room.followers[1]
+        follower.join(EPOCH, 0)
+        follower.move(self.room.reference)
+        follower.join(EPOCH, 6)
+        self.room.feed(1, *self.room.frames[4:])
+        assert self.counts() == {"late_after_leave": 2}
+        assert follower.settled
+
+    def test_a_frame_that_was_cut_by_the_move_is_read_to_its_end(self) -> None:
+        room = Room(members=2)
+        room.feed(0, *room.frames)
+        room.feed(1, *room.frames[:4], room.frames[4][:20])
+        room.followers[1].move(Reference("other", room.ledger))
+        room.feed(1, room.frames[4][20:], reply())
+        assert room.heard == [{"type": "reply", "ref": 99, "pad": "xx"}]
+        assert room.ledger.faults.counts()["late_after_leave"] == 1
+
+
+def test_what_comes_after_something_that_never_comes_is_delivered_all_the_same() -> None:
+    room = Room()
+    for follower in range(3):
+        room.feed(follower, *room.frames[:4], *room.frames[5:])
+    room.ledger.settle(NOW)
+    assert room.ledger.delivered == 27
+    assert room.ledger.latency.count == 27
+    assert room.reference.skip_hole()
+    assert all(one.caught_up and not one.settled for one in room.followers)
+    assert not room.reference.skip_hole()
+    assert room.close() == {"lost": 3}
+
+
+def test_what_was_missed_and_comes_in_a_page_is_delivered_once() -> None:
+    room = Room(members=2)
+    room.feed(0, *room.frames)
+    room.feed(1, *room.frames[:3])
+    late = Follower(room.reference, lambda _, content: room.heard.append(content))
+    late.join(EPOCH, 3)
+    room.followers[1] = late
+    for number in range(4, 8):
+        late.recover(json.loads(entry(number)))
+    late.feed(memoryview(b"".join(room.frames[7:])))
+    assert room.close() == {}
+    assert room.ledger.delivered == 20
