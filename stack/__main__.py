@@ -64,6 +64,8 @@ def _addresses(stack: Stack) -> str:
     rows = [(backend.profile.title, backend.url, backend.name) for backend in stack.backends.values()]
     width = max(len(url) for _, url, _ in rows)
     lines = [f"  {title:<14} {url:<{width}}   profile {name}" for title, url, name in rows]
+    if stack.monitor is not None:
+        lines.insert(0, f"  {'Both, watched':<14} {stack.monitor.url:<{width}}   open this one first")
     logs = _relative(next(iter(stack.backends.values())).log_path.parent)
     return "\n".join(["", *lines, "", f"Logs are in {logs}. Ctrl-C stops everything.", ""])
 

@@ -42,6 +42,7 @@ class Backend(Server):
         self._runtime_dir = Path(tempfile.mkdtemp(prefix="tandem-"))
         GUARD.remove(self._runtime_dir)
         weakref.finalize(self, shutil.rmtree, self._runtime_dir, ignore_errors=True)
+        self.workers = workers
         self._any_port = port == 0
         self.port = port or free_port(self.listen_host)
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from chat_core.settings import MONITOR_PORT
 from stack.errors import StackError
 from stack.profiles import PROFILES
 from stack.server import DATA
@@ -23,6 +24,7 @@ def stack_from(options: argparse.Namespace, environ: Mapping[str, str]) -> Stack
         ports=_ports(profiles, options.port, environ),
         workers=_workers(options, environ),
         settings=settings,
+        monitor_port=_monitor_port(options, environ),
         cpus={name: _cpus(text) for name, text in _by_profile(profiles, options.cpus, "--cpus").items()},
     )
 
@@ -31,6 +33,12 @@ def _workers(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if options.workers is not None:
         return _number("--workers", options.workers, 1)
     return _number("CHAT_WORKERS", environ.get("CHAT_WORKERS", "1"), 1)
+
+
+def _monitor_port(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    if options.monitor is not None:
+        return _number("--monitor", options.monitor, 0)
+    return _number("CHAT_MONITOR_PORT", environ.get("CHAT_MONITOR_PORT") or str(MONITOR_PORT), 1)
 
 
 def _ports(profiles: Sequence[str], given: Sequence[str], environ: Mapping[str, str]) -> dict[str, int]:
@@ -103,6 +111,9 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="[PROFILE=]PORT",
         help="where a backend listens (8001 for async, 8002 for sync)",
+    )
+    up.add_argument(
+        "--monitor", metavar="PORT", help="where the monitor listens (CHAT_MONITOR_PORT, else 8000); 0 for none"
     )
     up.add_argument(
         "--cpus",

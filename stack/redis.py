@@ -47,7 +47,7 @@ class RedisServer(Server):
         super().__init__("redis", log_path or data_dir / "redis.log", cpus)
         self.data_dir = data_dir
         self.binary = find_redis()
-        self._socket_dir = _short_directory()
+        self._socket_dir = short_directory()
         GUARD.remove(self._socket_dir)
         weakref.finalize(self, shutil.rmtree, self._socket_dir, ignore_errors=True)
 
@@ -138,7 +138,8 @@ def _client(url: str) -> Redis:
     return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 
 
-def _short_directory() -> Path:
+def short_directory() -> Path:
+    """A new directory that only this user can enter, whose path is short enough for sockets."""
     directory = Path(tempfile.mkdtemp(prefix="tandem-"))
     if len(os.fsencode(directory / "redis.sock")) > LONGEST_SOCKET_PATH:
         directory.rmdir()

@@ -1,13 +1,18 @@
 """Redis and a set of backends as one thing that is up or not."""
 
+import shutil
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from stack.backends import Backend
+from stack.control import Control
+from stack.guard import GUARD
+from stack.monitor import HOST, Monitor
 from stack.ports import free_port
 from stack.profiles import Profile, profile_named
-from stack.redis import choose_redis
+from stack.redis import choose_redis, short_directory
 from stack.server import DATA, Server
 
 
@@ -16,6 +21,8 @@ class Stack:
 
     `ports` and `cpus` are by profile name; a backend without a port gets a free one, one without CPUs runs on all.
     `settings` are CHAT_* variables for every backend. Redis is that of `redis_url`, else one of our own in `data_dir`.
+    With a `monitor_port`, a monitor watches them there and can hurt them: its handlers that misbehave are offered too,
+    unless others than this machine can reach a backend.
     """
 
     def __init__(
@@ -28,10 +35,18 @@ class Stack:
         workers: int = 1,
         settings: Mapping[str, str] | None = None,
         cpus: Mapping[str, Collection[int]] | None = None,
+        monitor_port: int | None = None,
     ) -> None:
         chosen = [profile_named(profile) if isinstance(profile, str) else profile for profile in profiles]
         logs = data_dir / "logs"
         self.redis = choose_redis(redis_url, data_dir / "redis", logs / "redis.log")
+        self.monitor: Monitor | None = None
+        told: dict[str, str] = {}
+        if monitor_port:
+            self.monitor, told = self._watch(monitor_port, data_dir)
+            if dict(settings or {}).get("CHAT_HOST", HOST) == HOST:
+                told["CHAT_DIAGNOSTICS"] = "1"
+        self._control: Control | None = None
         by_name = {profile.name: (ports or {}).get(profile.name) or free_port() for profile in chosen}
         self.backends = {
             profile.name: Backend(
@@ -39,7 +54,7 @@ class Stack:
                 self.redis.url,
                 port=by_name[profile.name],
                 workers=workers,
-                settings=_twin(profile, chosen, by_name) | dict(settings or {}),
+                settings=_twin(profile, chosen, by_name) | told | dict(settings or {}),
                 cpus=(cpus or {}).get(profile.name),
                 log_path=logs / f"{profile.name}.log",
             )
@@ -51,17 +66,20 @@ class Stack:
         try:
             self.redis.start()
             report(f"Redis {self.redis.version} is ready")
-            for backend in self.backends.values():
-                backend.launch()
+            for server in self._watchers_first():
+                server.launch()
             for backend in self.backends.values():
                 backend.wait_ready()
                 report(f"{backend.name} is ready")
+            if self.monitor is not None:
+                self.monitor.wait_ready()
         except BaseException:
             self.kill()
             raise
 
     def stop(self, grace: float = 15.0) -> None:
         """Backends at the same time, then Redis: they still need it to say goodbye."""
+        self._let_go()
         for backend in self.backends.values():
             backend.terminate()
         for backend in self.backends.values():
@@ -69,6 +87,7 @@ class Stack:
         self.redis.stop()
 
     def kill(self) -> None:
+        self._let_go()
         for server in self.servers:
             server.kill()
 
@@ -78,8 +97,35 @@ class Stack:
         return [*self.backends.values(), *([self.redis] if isinstance(self.redis, Server) else [])]
 
     def fallen(self) -> Server | None:
-        """The first server that ended though nobody here ended it."""
-        return next((server for server in self.servers if server.fallen), None)
+        """The first server that ended though nobody here ended it. A monitor that ended is missed by nobody."""
+        hurting = self._control.hurting if self._control else ()
+        return next((server for server in self.servers if server.fallen and server not in hurting), None)
+
+    def _watch(self, port: int, data_dir: Path) -> tuple[Monitor, dict[str, str]]:
+        """A monitor, and what the backends have to know of it."""
+        self._meeting_place = short_directory()
+        GUARD.remove(self._meeting_place)
+        weakref.finalize(self, shutil.rmtree, self._meeting_place, ignore_errors=True)
+        stats, control = self._meeting_place / "stats", self._meeting_place / "control"
+        log_path = data_dir / "logs" / "monitor.log"
+        monitor = Monitor(port, stats=stats, control=control, runs=data_dir / "runs", log_path=log_path)
+        told = {"CHAT_MONITOR_PORT": str(port), "CHAT_STATS_SOCKET": str(stats)}
+        return monitor, told
+
+    def _watchers_first(self) -> list[Server]:
+        if self.monitor is None:
+            return [*self.backends.values()]
+        self._control = Control(self, self._meeting_place / "control")
+        return [self.monitor, *self.backends.values()]
+
+    def _let_go(self) -> None:
+        """End the monitor, and what it could ask for."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+            (self._meeting_place / "control").unlink(missing_ok=True)
+        if self.monitor is not None:
+            self.monitor.stop(2.0)
 
     def __enter__(self) -> Self:
         self.start()

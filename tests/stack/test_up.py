@@ -28,7 +28,17 @@ def _up(data: Path, *options: str, **settings: str) -> Iterator[subprocess.Popen
     ports = [f"--port={name}={free_port()}" for name in ("async", "sync")]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.stack.up_with_stand_ins", "up", "--data", str(data), *ports, *options],
+        [
+            sys.executable,
+            "-m",
+            "tests.stack.up_with_stand_ins",
+            "up",
+            "--data",
+            str(data),
+            "--monitor=0",
+            *ports,
+            *options,
+        ],
         cwd=ROOT,
         env=kept | settings,
         stdout=subprocess.PIPE,
