@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest import bench, circumstances, commands
+from loadtest.monitor import command as monitor
 from loadtest.report import save
 from loadtest.results import Bench
 from loadtest.rig import Options
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m loadtest", description="Measure the servers of Tandem.")
     known = arguments.add_subparsers(required=True, metavar="COMMAND")
     commands.add_to(known)
+    monitor.add_to(known)
     targets = "\n".join(f"  {target.name:<18} {target.title}" for target in TARGETS.values())
     shapes = "\n".join(f"  {name:<18} {title}" for name, title in bench.PARTS.items())
     one = known.add_parser(

@@ -13,7 +13,7 @@ LONGEST: Final = 1 << 32
 _HALF: Final = 1 << (BITS - 1)
 
 
-def _highest(bucket: int) -> int:
+def highest(bucket: int) -> int:
     """The longest duration, in units, that falls in the bucket."""
     shift = max(0, bucket // _HALF - 1)
     return ((bucket - shift * _HALF + 1) << shift) - 1
@@ -58,7 +58,7 @@ class Histogram:
         rank = max(1, -(-self.count * percent // 100))
         for bucket, reached in self._cumulative():
             if reached >= rank:
-                return min((_highest(bucket) + 1) * UNIT, self.longest)
+                return min((highest(bucket) + 1) * UNIT, self.longest)
         return self.longest
 
     def _cumulative(self) -> Iterator[tuple[int, int]]:

@@ -35,7 +35,12 @@ export default defineConfig({
   base: "./", // behind a gateway the page is at /async/ and the like
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [apiPages()],
-  build: { target: "es2023", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+  build: {
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    rolldownOptions: { input: ["index.html", "monitor.html"] },
+  },
   server: { proxy: { "/api": PROXY, "/ws": { ...PROXY, ws: true }, "/docs": PROXY, "/redoc": PROXY, "/openapi.json": PROXY } },
   test: { include: ["tests/**/*.test.ts"] },
 });

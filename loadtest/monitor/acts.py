@@ -26,43 +26,89 @@ class Act:
     promises: tuple[str, ...]
 
 
-ACTS: Final = {
-    act.name: act
-    for act in (
-        Act(
-            *("kill_worker", "Kill a worker", "SIGKILL to a process of each backend; it is started again."),
-            *("stack", "kill_worker", "backends", 1.0, ("delivered", "back")),
-        ),
-        Act(
-            *("freeze_redis", "Freeze Redis", "SIGSTOP for three seconds, then it goes on."),
-            *("stack", "freeze", "redis", 3.0, ("delivered", "stayed")),
-        ),
-        Act(
-            *("kill_redis", "Kill Redis", "SIGKILL; it comes back after a second with what is on disk."),
-            *("stack", "kill", "redis", 1.0, ("delivered", "stayed")),
-        ),
-        Act(
-            *("mute", "Stop readers", "A quarter of the members reads nothing for five seconds."),
-            *("crowd", "mute", "backends", 5.0, ("delivered", "unnoticed")),
-        ),
-        Act(
-            *("block", "Block a handler", "A request handler sleeps for two seconds."),
-            *("request", "block", "backends", 2.0, ("delivered", "unnoticed")),
-        ),
-        Act(
-            *("burn", "Burn CPU", "A request handler computes for two seconds."),
-            *("request", "burn", "backends", 2.0, ("delivered", "unnoticed")),
-        ),
-        Act(
-            *("drain", "Drain", "Each backend is told to stop (SIGTERM), and started again."),
-            *("stack", "drain", "backends", 0.0, ("delivered", "back")),
-        ),
-        Act(
-            *("cut", "Cut all sockets", "Every connection of the crowd is reset at once."),
-            *("crowd", "cut", "backends", 0.0, ("delivered", "back")),
-        ),
-    )
-}
+_ACTS: Final = (
+    Act(
+        name="kill_worker",
+        title="Kill a worker",
+        explanation="SIGKILL to a process of each backend; it is started again.",
+        means="stack",
+        verb="kill_worker",
+        target="backends",
+        seconds=1.0,
+        promises=("delivered", "back"),
+    ),
+    Act(
+        name="freeze_redis",
+        title="Freeze Redis",
+        explanation="SIGSTOP for three seconds, then it goes on.",
+        means="stack",
+        verb="freeze",
+        target="redis",
+        seconds=3.0,
+        promises=("delivered", "stayed"),
+    ),
+    Act(
+        name="kill_redis",
+        title="Kill Redis",
+        explanation="SIGKILL; it comes back after a second with what is on disk.",
+        means="stack",
+        verb="kill",
+        target="redis",
+        seconds=1.0,
+        promises=("delivered", "stayed"),
+    ),
+    Act(
+        name="mute",
+        title="Stop readers",
+        explanation="A quarter of the members reads nothing for five seconds.",
+        means="crowd",
+        verb="mute",
+        target="backends",
+        seconds=5.0,
+        promises=("delivered", "unnoticed"),
+    ),
+    Act(
+        name="block",
+        title="Block a handler",
+        explanation="A request handler sleeps for two seconds.",
+        means="request",
+        verb="block",
+        target="backends",
+        seconds=2.0,
+        promises=("delivered", "unnoticed"),
+    ),
+    Act(
+        name="burn",
+        title="Burn CPU",
+        explanation="A request handler computes for two seconds.",
+        means="request",
+        verb="burn",
+        target="backends",
+        seconds=2.0,
+        promises=("delivered", "unnoticed"),
+    ),
+    Act(
+        name="drain",
+        title="Drain",
+        explanation="Each backend is told to stop (SIGTERM), and started again.",
+        means="stack",
+        verb="drain",
+        target="backends",
+        seconds=0.0,
+        promises=("delivered", "back"),
+    ),
+    Act(
+        name="cut",
+        title="Cut all sockets",
+        explanation="Every connection of the crowd is reset at once.",
+        means="crowd",
+        verb="cut",
+        target="backends",
+        seconds=0.0,
+        promises=("delivered", "back"),
+    ),
+)
+ACTS: Final = {act.name: act for act in _ACTS}
 MUTED_SHARE: Final = 0.25
 
 

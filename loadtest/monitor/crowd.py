@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from loadtest import wire
 from loadtest.histogram import Histogram
+from loadtest.monitor.acts import LATE
 
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 2.0
@@ -22,6 +23,8 @@ LONGEST_PAUSE: Final = 2.0
 ANSWER_WITHIN: Final = 10.0
 """Seconds after which a handshake or a join counts as lost."""
 RESEND_AFTER: Final = 1.0
+CATCH_UP: Final = 2.0
+"""Seconds that a member has to read what lay there while it did not."""
 
 
 @dataclass(slots=True)
@@ -37,21 +40,28 @@ class Post:
 
 @dataclass
 class Books:
-    """What one side was asked and what came of it. Counts go on for ever; ``latency`` is that of this second."""
+    """What one side was asked and what came of it.
+
+    Counts go on for ever; ``latency`` is that of this second, ``longest`` that since the last mark.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     closes: Counter[str] = field(default_factory=Counter)
     latency: Histogram = field(default_factory=Histogram)
+    longest: float = 0.0
     posts: dict[str, Post] = field(default_factory=dict)
 
-    def delivered(self, entry: dict[str, Any], now: float) -> None:
-        """A member saw an entry for the first time."""
+    def delivered(self, entry: dict[str, Any], now: float, excused: bool) -> None:
+        """A member saw an entry for the first time; it is ``excused`` from being on time where it did not read."""
         self.counts["deliveries"] += 1
         post = self.posts.get(entry["id"])
         if post is None:
             self.counts["foreign"] += 1
             return
-        self.latency.record(now - post.due)
+        if not excused:
+            self.latency.record(now - post.due)
+            self.longest = max(self.longest, now - post.due)
+            self.counts["late"] += now - post.due > LATE
         place = (entry["epoch"], entry["offset"])
         if post.seen and place not in post.seen:
             self.counts["duplicated"] += 1
@@ -66,6 +76,7 @@ class Member(asyncio.Protocol):
         self.number = number
         self.live = False
         self.muted = False
+        self.excused_until = 0.0
         self.epoch = ""
         self.offset = 0
         self.down_since: float | None = time.monotonic()
@@ -113,7 +124,7 @@ class Member(asyncio.Protocol):
 
     def mute(self, muted: bool) -> None:
         """Stop reading, or go on."""
-        self.muted = muted
+        self.muted, self.excused_until = muted, time.monotonic() + CATCH_UP
         if self._transport is not None and not self._transport.is_closing():
             (self._transport.pause_reading if muted else self._transport.resume_reading)()
 
@@ -210,7 +221,8 @@ class Member(asyncio.Protocol):
         if again:
             books.counts["recovered"] += 1
         self.epoch, self.offset = entry["epoch"], entry["offset"]
-        books.delivered(entry, time.monotonic())
+        now = time.monotonic()
+        books.delivered(entry, now, self.muted or now < self.excused_until)
 
     def _replied(self, reply: dict[str, Any]) -> None:
         if reply["ref"] == 0:
@@ -295,8 +307,8 @@ class Side:
         return [member for room in self.rooms for member in room.members]
 
     def settled(self, posts: list[Post]) -> bool:
-        """Whether every one of ``posts`` was acknowledged, and every member has come past it."""
-        return not self.missing(posts)
+        """Whether everybody is there, every one of ``posts`` was acknowledged, and every member has come past it."""
+        return all(member.live for member in self.members) and not self.missing(posts)
 
     def missing(self, posts: list[Post]) -> list[str]:
         """Return what is still open of ``posts``, in words."""

@@ -103,7 +103,7 @@ class CrowdProcess:
         while line := await process.stdout.readline():
             told = json.loads(line)
             if told["type"] == "second":
-                self.second = told
+                self.second = _with_growth(told, self.second)
             else:
                 self._answers[told["type"]] = told
             async with self._told:
@@ -119,3 +119,11 @@ class CrowdProcess:
         said = await process.stderr.read() if process.stderr is not None else b""
         lines = said.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "the load ended at once"
+
+
+def _with_growth(second: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """Add to each side by how much its counts have grown since the second before."""
+    for label, side in second["sides"].items():
+        then = before["sides"][label]["counts"] if before is not None else {}
+        side["grown"] = {name: count - then.get(name, 0) for name, count in side["counts"].items()}
+    return second

@@ -26,6 +26,8 @@ from loadtest.monitor.http import RequestError, post
 OPENING_PER_SECOND: Final = 80
 FORGET_AFTER: Final = 120.0
 """Seconds for which a post is remembered: longer than anything is ever frozen or away."""
+SETTLE: Final = 0.5
+"""Seconds of ordinary life before a check, in which what was done takes effect."""
 SETTLED_WITHIN: Final = 30.0
 MOST_DELIVERIES: Final = 5000
 
@@ -129,7 +131,7 @@ class Demo:
         members, books = side.members, side.books
         latency, books.latency = books.latency, Histogram()
         horizon = time.monotonic() - FORGET_AFTER
-        for id_ in [id_ for id_, post in books.posts.items() if post.due < horizon and post.place]:
+        for id_ in [one.id for one in books.posts.values() if one.due < horizon and one.place]:
             del books.posts[id_]
         return {
             "planned": len(members),
@@ -166,6 +168,7 @@ class Demo:
         for side in self.sides:
             for member in side.members:
                 member.longest_down = 0.0
+            side.books.longest = 0.0
         _say({"type": "marked", "sides": {side.label: dict(side.books.counts) for side in self.sides}})
 
     async def _mute(self, share: float, seconds: float) -> None:
@@ -178,6 +181,7 @@ class Demo:
 
     async def _check(self) -> None:
         """Wait until all that was posted so far is with everybody, and say so; or, after a while, what is not."""
+        await asyncio.sleep(SETTLE)
         asked = {side.label: list(side.books.posts.values()) for side in self.sides}
         began = time.monotonic()
         while time.monotonic() - began < SETTLED_WITHIN:
@@ -190,6 +194,7 @@ class Demo:
                 side.label: {
                     "missing": side.missing(asked[side.label]),
                     "counts": dict(side.books.counts),
+                    "longest": round(side.books.longest, 3),
                     "down": round(max((member.longest_down for member in side.members), default=0.0), 3),
                     "interrupted": sum(member.longest_down > 0 for member in side.members),
                 }

@@ -22,6 +22,6 @@ def post(url: str, body: dict[str, Any], patience: float) -> Any:
             raise RequestError(f"{url} answers {answer.status}: {read[:200].decode(errors='replace')}")
         return json.loads(read)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise RequestError(f"{url} does not answer: {error or type(error).__name__}") from None
+        raise RequestError(f"{url} does not answer: {error!r}") from None
     finally:
         connection.close()

@@ -17,7 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from loadtest.histogram import Histogram
+from loadtest.histogram import Histogram, highest
 from loadtest.monitor import counters
 from loadtest.monitor.counters import Backend, Report, Worker
 from loadtest.monitor.crowd_process import CrowdProcess
@@ -55,8 +55,8 @@ class Watch:
     ) -> None:
         self.targets = dict(targets)
         self.ticks: deque[str] = deque(maxlen=KEPT)
-        self.crowd = CrowdProcess(self._crowd_changed)
         self.changed: Callable[[], None] = lambda: None
+        self.crowd = CrowdProcess(self._tell)
         self.link = link
         self._stats = stats
         self._redis_url = redis_url
@@ -66,8 +66,10 @@ class Watch:
         self._backends: dict[str, Backend] = {}
         self._outside = Outside()
         self._socket: socket.socket | None = None
-        self._crowd_before: dict[str, Any] = {}
         self._began = time.monotonic()
+
+    def _tell(self) -> None:
+        self.changed()
 
     # ---- datagrams ------------------------------------------------------------------------------
 
@@ -159,9 +161,7 @@ class Watch:
             return []
         return sorted({target.pid, *(worker.latest.pid for worker in workers)})
 
-    def _side(
-        self, target: Target, workers: list[Worker], pids: list[int], seen: Mapping[int, Seen]
-    ) -> dict[str, Any]:
+    def _side(self, target: Target, workers: list[Worker], pids: list[int], seen: Mapping[int, Seen]) -> dict[str, Any]:
         m: dict[str, float | None] = {}
         heat: list[tuple[int, int]] = []
         closes: dict[str, float] = {}
@@ -171,7 +171,7 @@ class Watch:
         m["dlvTotal"] = self._backends.get(target.label, Backend()).total("chat_deliveries_total")
         m |= self._outside.measure(seen, pids)
         if self.crowd.second is not None and target.label in self.crowd.second["sides"]:
-            m |= self._of_crowd(target.label, self.crowd.second["sides"][target.label])
+            m |= self._of_crowd(self.crowd.second["sides"][target.label])
             heat = _heat(self.crowd.second["sides"][target.label]["buckets"])
         frozen = [pid for pid in pids if pid in seen and seen[pid].frozen]
         return {
@@ -193,14 +193,12 @@ class Watch:
             return "degraded"
         return "live" if len(workers) >= target.expected else "partly"
 
-    def _of_crowd(self, label: str, told: dict[str, Any]) -> dict[str, float | None]:
+    @staticmethod
+    def _of_crowd(told: dict[str, Any]) -> dict[str, float | None]:
         """What clients saw in the last second, and what went wrong since they came."""
-        counts, before = told["counts"], self._crowd_before.get(label, {})
-        if counts is not before:
-            self._crowd_before[label] = counts
-        grown = {name: count - before.get(name, 0) for name, count in counts.items()}
+        counts, grown = told["counts"], told["grown"]
         latency = Histogram()
-        latency.counts = {bucket: count for bucket, count in told["buckets"]}
+        latency.counts = dict(told["buckets"])
         latency.count, latency.longest = sum(latency.counts.values()), told["max"]
         percentiles = {f"p{percent}": latency.percentile(percent) for percent in (50, 95, 99)} | {"max": told["max"]}
         return {
@@ -216,10 +214,6 @@ class Watch:
             **{name: round(value, 6) if latency.count else None for name, value in percentiles.items()},
         }
 
-    def _crowd_changed(self) -> None:
-        self._crowd_before = {}
-        self.changed()
-
     # ---- Redis ----------------------------------------------------------------------------------
 
     async def _see_redis(self) -> dict[str, Any]:
@@ -227,8 +221,12 @@ class Watch:
         if self._redis_url is None:
             return {"state": "unknown", "m": {}}
         if self._redis is None:
-            patience = {"socket_timeout": REDIS_PATIENCE, "socket_connect_timeout": REDIS_PATIENCE}
-            self._redis = Redis.from_url(self._redis_url, retry=Retry(NoBackoff(), 0), **patience)
+            self._redis = Redis.from_url(
+                self._redis_url,
+                socket_timeout=REDIS_PATIENCE,
+                socket_connect_timeout=REDIS_PATIENCE,
+                retry=Retry(NoBackoff(), 0),
+            )
         try:
             info = await self._redis.info()
         except (RedisError, OSError, TimeoutError):
@@ -271,7 +269,7 @@ def _heat(buckets: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The rows of the heatmap of one second, from the lowest, with how many deliveries fell in each."""
     rows: dict[int, int] = {}
     for bucket, count in buckets:
-        microseconds = Histogram.highest(bucket) + 1
+        microseconds = highest(bucket) + 1
         row = min(HEAT_ROWS - 1, max(0, math.floor(2 * math.log2(microseconds / HEAT_UNIT))))
         rows[row] = rows.get(row, 0) + count
     return sorted(rows.items())

@@ -1,0 +1,89 @@
+import { useEffect, useState } from "preact/hooks";
+import { type Board, WINDOWS } from "./board";
+import { Chart } from "./Chart";
+import { ofModel } from "./colours";
+import { Heatmap } from "./Heatmap";
+import { labelsOf, PANELS, PERCENTILES, type Panel } from "./panels";
+
+const GROUPS = [
+  ["people", "What people notice"],
+  ["machines", "What it costs"],
+] as const;
+
+/** Draw anew when the window, or what there is to see, has changed. */
+function useBoard(board: Board): void {
+  const [, setCount] = useState(0);
+  useEffect(() => board.onData(() => setCount((count) => count + 1)), [board]);
+}
+
+const filled = (panel: Panel, board: Board): boolean =>
+  panel.lines.some((line) => labelsOf(line, board.labels).some((label) => board.timeline.has(label, line.metric)));
+
+export function Tools({ board, live = true }: { board: Board; live?: boolean }) {
+  useBoard(board);
+  const paused = board.pausedAt !== null;
+  return (
+    <div class="tools" role="toolbar" aria-label="Charts">
+      {live && (
+        <button type="button" class="small" aria-pressed={paused} data-testid="pause" onClick={() => board.setPaused(!paused)}>
+          {paused ? "Go on" : "Pause"}
+        </button>
+      )}
+      {live && (
+        <div class="choice" role="group" aria-label="Window">
+          {WINDOWS.map(([seconds, name]) => (
+            <button
+              key={seconds}
+              type="button"
+              aria-pressed={board.zoom === null && board.window === seconds}
+              onClick={() => board.setWindow(seconds)}
+            >
+              {name}
+            </button>
+          ))}
+        </div>
+      )}
+      <div class="choice" role="group" aria-label="Latency">
+        {PERCENTILES.map(([name, words]) => (
+          <button key={name} type="button" title={words} aria-pressed={board.percentile === name} onClick={() => board.setPercentile(name)}>
+            {name}
+          </button>
+        ))}
+      </div>
+      {board.zoom && (
+        <button type="button" class="small" data-testid="zoom-out" onClick={() => board.setZoom(null)}>
+          Zoom out
+        </button>
+      )}
+      <span class="spring" />
+      <ul class="legend" aria-label="Colours">
+        {board.sides.map((side, index) => (
+          <li key={side.label} data-kind={ofModel(side.model)}>
+            <i class={index > 0 ? "swatch dashed" : "swatch"} aria-hidden="true" />
+            {side.title.replace(/ chat$/, "")}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+export function Charts({ board }: { board: Board }) {
+  useBoard(board);
+  const heats = board.sides.filter((side) => board.timeline.heat.get(side.label)?.some((heat) => heat.length > 0));
+  return (
+    <>
+      {GROUPS.map(([group, title]) => (
+        <section key={group} class="group" aria-label={title}>
+          <h2>{title}</h2>
+          <div class="grid">
+            {PANELS.filter((panel) => panel.group === group && (!panel.optional || filled(panel, board))).map((panel) => (
+              <Chart key={`${panel.id}${panel.id === "latency" ? board.percentile : ""}`} panel={panel} board={board} />
+            ))}
+            {group === "people" && heats.map((side) => <Heatmap key={side.label} board={board} side={side} />)}
+          </div>
+        </section>
+      ))}
+    </>
+  );
+}

@@ -1,0 +1,234 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { Board } from "./board";
+import { Charts, Tools } from "./Charts";
+import { boardOf, type StoredRun, type Verdict } from "./stored";
+import { format } from "./units";
+
+const SPEEDS = [1, 4, 16] as const;
+const STEP_MS = 100;
+
+/** Play what happened, or pull it to any moment. */
+function Replay({ board }: { board: Board }) {
+  const { from, to } = board.whole ?? board.span;
+  const [at, setAt] = useState(to);
+  const [speed, setSpeed] = useState(0);
+  useEffect(() => board.setUntil(at >= to ? null : at), [board, at, to]);
+  useEffect(() => {
+    if (speed === 0) return;
+    const timer = setInterval(() => setAt((now) => Math.min(to, now + (speed * STEP_MS) / 1000)), STEP_MS);
+    return () => clearInterval(timer);
+  }, [speed, to]);
+  useEffect(() => {
+    if (at >= to) setSpeed(0);
+  }, [at, to]);
+  return (
+    <div class="replay" role="group" aria-label="Replay">
+      {SPEEDS.map((one) => (
+        <button
+          key={one}
+          type="button"
+          class="small"
+          aria-pressed={speed === one}
+          data-testid={`replay-${one}`}
+          onClick={() => {
+            if (at >= to) setAt(from);
+            setSpeed(speed === one ? 0 : one);
+          }}
+        >
+          {one === 1 ? "Replay" : `${one}×`}
+        </button>
+      ))}
+      <input
+        type="range"
+        min={from}
+        max={to}
+        step={0.1}
+        value={at}
+        aria-label="Moment"
+        aria-valuetext={`${at.toFixed(0)} seconds`}
+        data-testid="replay-slider"
+        onInput={(event) => {
+          setSpeed(0);
+          setAt(Number(event.currentTarget.value));
+        }}
+      />
+      <output>{at.toFixed(0)} s</output>
+    </div>
+  );
+}
+
+function Judgement({ verdict }: { verdict: Verdict }) {
+  return (
+    <section class="judgement" data-outcome={verdict.outcome} data-testid="run-verdict">
+      <p>
+        <b>{verdict.validity === "void" ? "void" : verdict.outcome}</b> {verdict.headline}
+      </p>
+      {verdict.reasons.map((reason) => (
+        <p key={reason} class="error">
+          {reason}
+        </p>
+      ))}
+      <ul>
+        {verdict.objectives.map((one) => (
+          <li key={`${one.label}${one.name}`} data-held={one.held}>
+            <span class="mark" aria-label={one.held ? "held" : "missed"} role="img">
+              {one.held ? "✓" : "✕"}
+            </span>{" "}
+            {one.label}: {one.name} <span class="quiet">({one.limit})</span>
+          </li>
+        ))}
+      </ul>
+      {verdict.comparisons.length > 0 && (
+        <table>
+          <caption>Compared</caption>
+          <thead>
+            <tr>
+              <th>Figure</th>
+              <th>Between</th>
+              <th>Ratio, 95 % interval</th>
+              <th>Finding</th>
+            </tr>
+          </thead>
+          <tbody>
+            {verdict.comparisons.map((one) => (
+              <tr key={`${one.metric}${one.phase}${one.a}${one.b}`}>
+                <td>
+                  {one.metric} {one.phase && <span class="quiet">{one.phase}</span>}
+                </td>
+                <td>
+                  {one.b} / {one.a}
+                </td>
+                <td>
+                  {one.ratio === null ? "–" : `${one.ratio.toFixed(2)}${one.low === null || one.high === null ? "" : ` (${one.low.toFixed(2)} to ${one.high.toFixed(2)})`}`}
+                </td>
+                <td>
+                  {one.finding}
+                  {one.better ? `: ${one.better} is better` : ""}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function Books({ run }: { run: StoredRun }) {
+  return (
+    <details>
+      <summary>Ledger</summary>
+      <table>
+        <thead>
+          <tr>
+            <th>Trial</th>
+            <th>Intended</th>
+            <th>Delivered</th>
+            <th>Found</th>
+            <th>Lost to</th>
+          </tr>
+        </thead>
+        <tbody>
+          {run.trials.map((trial) => (
+            <tr key={`${trial.label}${trial.repeat}`}>
+              <td>
+                {trial.label} {trial.repeat + 1}
+              </td>
+              <td>{format(trial.denominators.intended, "count")}</td>
+              <td data-testid={`delivered-${trial.label}-${trial.repeat}`}>{trial.denominators.delivered.toLocaleString("en")}</td>
+              <td>
+                {Object.entries(trial.ledger)
+                  .filter(([, count]) => count > 0)
+                  .map(([name, count]) => `${count} ${name.replaceAll("_", " ")}`)
+                  .join(", ") || "nothing wrong"}
+              </td>
+              <td>{trial.losses.map((loss) => `${loss.deliveries} ${loss.cause}`).join(", ") || "–"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}
+
+function Circumstances({ run }: { run: StoredRun }) {
+  const labels = run.run.targets.map((target) => target.label);
+  const differing = run.fairness.settings.filter((setting) => !setting.equal);
+  return (
+    <details>
+      <summary>
+        Fairness: {run.fairness.settings.length} settings, {differing.length} differ
+      </summary>
+      <table>
+        <thead>
+          <tr>
+            <th>Setting</th>
+            {labels.map((label) => (
+              <th key={label}>{label}</th>
+            ))}
+            <th>Why</th>
+          </tr>
+        </thead>
+        <tbody>
+          {run.fairness.settings.map((setting) => (
+            <tr key={setting.name} data-equal={setting.equal}>
+              <td>{setting.name}</td>
+              {labels.map((label) => (
+                <td key={label}>{setting.values[label] ?? "–"}</td>
+              ))}
+              <td>{setting.why}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <dl>
+        {Object.entries(run.environment).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+export function RunView({ runs }: { runs: readonly StoredRun[] }) {
+  const repeats = Math.min(...runs.map(({ run }) => run.repeats));
+  const [repeat, setRepeat] = useState(0);
+  const board = useMemo(() => boardOf(runs, repeat), [runs, repeat]);
+  return (
+    <>
+      {runs.map((run, number) => (
+        <article key={run.run.id} class="run" data-testid="run-view">
+          <h2>
+            {runs.length > 1 ? `${number + 1} · ` : ""}
+            {run.run.scenario} <span class="quiet">{run.run.id}</span>
+          </h2>
+          {run.run.question && <p>{run.run.question}</p>}
+          {run.run.demo && <p class="quiet">Both ran at once on shared CPUs: a demonstration, no evidence.</p>}
+          {run.verdict ? <Judgement verdict={run.verdict} /> : <p class="quiet">No verdict: it is {run.run.status}.</p>}
+          <Books run={run} />
+          <Circumstances run={run} />
+        </article>
+      ))}
+      <Tools board={board} live={false} />
+      <div class="tools">
+        {repeats > 1 && (
+          <label>
+            Repeat{" "}
+            <select value={repeat} onChange={(event) => setRepeat(Number(event.currentTarget.value))}>
+              {Array.from({ length: repeats }, (_, index) => (
+                <option key={index} value={index}>
+                  {index + 1} of {repeats}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        <Replay key={`${repeat}`} board={board} />
+      </div>
+      <Charts board={board} />
+    </>
+  );
+}
