@@ -1,5 +1,6 @@
 """The counters of one process as one datagram, for a monitor that watches from outside (see docs/operations.md)."""
 
+from math import isfinite
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
@@ -19,7 +20,8 @@ def datagram(
 ) -> bytes:
     """Return the JSON object that says what ``registry`` holds. ``at`` is in seconds since 1970.
 
-    ``values`` are counters and gauges by their names in ``/metrics``, labels included; those that are 0 are left out.
+    ``values`` are counters and gauges by their names in ``/metrics``, labels included; those that are 0,
+    or infinite because nothing is known yet, are left out.
     ``histograms`` have upper ``bounds``, a count between each and the one before (the last one: beyond all), the
     ``sum``, and the unit in their names. All of them count from the start of the process.
     """
@@ -29,7 +31,7 @@ def datagram(
         if family.type == "histogram":
             histograms[family.name] = _histogram(family.samples)
         else:
-            values |= {_series(one): one.value for one in family.samples if one.value and _wanted(one)}
+            values |= {_series(one): one.value for one in family.samples if _wanted(one)}
     return to_json(
         {
             "version": VERSION,
@@ -55,7 +57,7 @@ def _histogram(samples: list[Sample]) -> dict[str, Any]:
 
 
 def _wanted(sample: Sample) -> bool:
-    return not sample.name.endswith("_created")
+    return sample.value != 0 and isfinite(sample.value) and not sample.name.endswith("_created")
 
 
 def _series(sample: Sample) -> str:

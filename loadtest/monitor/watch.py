@@ -112,7 +112,7 @@ class Watch:
         """Make a tick whenever a second begins."""
         while True:
             await asyncio.sleep(1 - time.time() % 1)
-            tick = json.dumps(await self._tick(), separators=(",", ":"))
+            tick = json.dumps(await self._tick(), separators=(",", ":"), allow_nan=False)
             self.ticks.append(tick)
             publish(tick)
 

@@ -52,6 +52,12 @@ def test_it_tells_what_a_scrape_tells() -> None:
     assert lag["counts"][lag["bounds"].index(0.005)] == 1
 
 
+def test_what_is_not_known_yet_is_left_out() -> None:
+    metrics = Metrics()
+    metrics.ticked(0, float("inf"), 3)
+    assert told(metrics)["values"] == {"chat_threads": 3}
+
+
 def test_a_datagram_is_small_enough_for_any_machine() -> None:
     assert len(stats.datagram(Metrics().registry, "async", "a" * 12, 4_194_304, 10**6, 1798675200.123)) < 4096
 
