@@ -24,7 +24,7 @@ WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-run: $(REDIS) $(WEB) ## start Redis and both backends; Ctrl-C stops everything
+run: $(REDIS) $(WEB) ## start Redis, both backends and the monitor; Ctrl-C stops everything
 	@$(RUN) stack up
 
 test: lint $(REDIS) $(BROWSER) $(WEB) ## run everything CI runs: lint, types and all tests, browser included
