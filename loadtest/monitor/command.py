@@ -42,7 +42,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="NAME=URL",
         help="where `async` or `sync` is, as a browser reaches it; may be repeated",
     )
-    monitor.set_defaults(act=main)
+    monitor.set_defaults(do=main)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -4,24 +4,35 @@ import contextlib
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import psutil
 
-FDS_EVERY: Final = 5.0
-"""Seconds between two counts of descriptors: counting takes a look at each."""
+DEAR_EVERY: Final = 5.0
+"""Seconds between two counts of descriptors and context switches: each descriptor, and each thread, is looked at."""
+TASKS: Final = Path("/proc/self/task").is_dir()
 
 
 @dataclass(slots=True)
 class Seen:
-    """One process: CPU seconds and context switches since its start, bytes, numbers. ``at`` is monotonic seconds."""
+    """One process: CPU seconds since its start, bytes, numbers. ``at`` is monotonic seconds."""
 
     at: float
     cpu: float
     rss: int
     threads: int
-    switches: int
     frozen: bool
+
+
+@dataclass(slots=True)
+class Dear:
+    """What is counted less often. ``switches`` are those per second since the count before."""
+
+    at: float
+    fds: int
+    counted: int
+    switches: float
 
 
 class Outside:
@@ -30,7 +41,7 @@ class Outside:
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
         self._before: dict[int, Seen] = {}
-        self._fds: dict[int, tuple[float, int]] = {}
+        self._dear: dict[int, Dear] = {}
 
     def look(self, pids: Collection[int]) -> dict[int, Seen]:
         """Return what there is to see of ``pids``; those that are gone are left out."""
@@ -45,18 +56,18 @@ class Outside:
         alive = [pid for pid in pids if pid in seen]
         if not alive:
             return {}
-        cpu = switches = 0.0
+        cpu = 0.0
+        dear = [self._look_closely(pid) for pid in alive]
         for pid in alive:
             if (before := self._before.get(pid)) is not None and seen[pid].at > before.at:
                 passed = seen[pid].at - before.at
                 cpu += (seen[pid].cpu - before.cpu) / passed
-                switches += (seen[pid].switches - before.switches) / passed
         return {
             "cpu": round(cpu, 4),
             "rss": sum(seen[pid].rss for pid in alive),
             "threads": sum(seen[pid].threads for pid in alive),
-            "fds": sum(self._count_fds(pid) for pid in alive),
-            "switches": round(switches, 1),
+            "fds": sum(one.fds for one in dear),
+            "switches": round(sum(one.switches for one in dear), 1),
         }
 
     def remember(self, seen: Mapping[int, Seen]) -> None:
@@ -64,14 +75,14 @@ class Outside:
         self._before = dict(seen)
         for pid in set(self._processes) - set(seen):
             del self._processes[pid]
-            self._fds.pop(pid, None)
+            self._dear.pop(pid, None)
 
     def _see(self, pid: int) -> Seen:
         process = self._processes.get(pid)
         if process is None or not process.is_running():
             process = self._processes[pid] = psutil.Process(pid)
         with process.oneshot():
-            times, switches, status = process.cpu_times(), process.num_ctx_switches(), process.status()
+            times, status = process.cpu_times(), process.status()
             if status == psutil.STATUS_ZOMBIE:
                 raise psutil.NoSuchProcess(pid)
             return Seen(
@@ -79,14 +90,31 @@ class Outside:
                 cpu=times.user + times.system,
                 rss=process.memory_info().rss,
                 threads=process.num_threads(),
-                switches=switches.voluntary + switches.involuntary,
                 frozen=status == psutil.STATUS_STOPPED,
             )
 
-    def _count_fds(self, pid: int) -> int:
-        at, count = self._fds.get(pid, (-FDS_EVERY, 0))
-        if (now := time.monotonic()) - at >= FDS_EVERY:
-            with contextlib.suppress(psutil.Error, KeyError):
-                count = self._processes[pid].num_fds()
-            self._fds[pid] = (now, count)
-        return count
+    def _look_closely(self, pid: int) -> Dear:
+        now, before = time.monotonic(), self._dear.get(pid)
+        if before is not None and now - before.at < DEAR_EVERY:
+            return before
+        fds, counted, rate = 0, 0, 0.0
+        with contextlib.suppress(psutil.Error, OSError, KeyError):
+            process = self._processes[pid]
+            fds, counted = process.num_fds(), _switches(process)
+        if before is not None:
+            rate = max(0, counted - before.counted) / (now - before.at)
+        found = self._dear[pid] = Dear(now, fds, counted, rate)
+        return found
+
+
+def _switches(process: psutil.Process) -> int:
+    """Context switches of all threads: what a process says of itself on Linux is of its first thread alone."""
+    if not TASKS:
+        own = process.num_ctx_switches()
+        return own.voluntary + own.involuntary
+    counted = 0
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has just ended
+            lines = (task / "status").read_text().splitlines()
+            counted += sum(int(line.rpartition("\t")[2]) for line in lines if "ctxt_switches" in line)
+    return counted

@@ -1,7 +1,7 @@
 /** The page around the chat: its address, its title, whether it is seen, and what it keeps. */
 
 import { isShared, ownBase } from "./address";
-import { ApiError, getAbout, getOlder, getRooms } from "./api";
+import { ApiError, getAbout, getOlder, getRooms, getSession } from "./api";
 import { endpoint } from "./connection";
 import { ROOM_PATTERN } from "./protocol";
 import { DEFAULT_ROOM } from "./state/rooms";
@@ -67,6 +67,13 @@ export async function loadOlder(store: Store, name: string): Promise<void> {
   }
 }
 
+/** Beside each other in frames, both sides are one person's: who has entered on the other one need not enter here. */
+async function followIn(store: Store): Promise<void> {
+  if (store.state.user !== null || store.state.connection.status !== "idle") return;
+  const session = await getSession().catch(() => null);
+  if (session !== null) store.dispatch({ type: "entered", user: session.user, at: now() });
+}
+
 export function openPage(store: Store): void {
   const { dispatch } = store;
   follow(store);
@@ -80,6 +87,7 @@ export function openPage(store: Store): void {
     dispatch({ type: "viewed", visible, atBottom: store.state.viewed.atBottom, at: now() });
     if (visible) dispatch({ type: "woke" });
   });
+  if (self !== top) addEventListener("focus", () => void followIn(store));
   if (!navigator.onLine) dispatch({ type: "network", online: false, at: now() });
   void learnAbout(store);
   setInterval(() => document.visibilityState === "visible" && void listRooms(store), LIST_EVERY_MS);

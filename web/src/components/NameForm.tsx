@@ -46,7 +46,7 @@ export function NameForm({ state, store }: { state: State; store: Store }) {
             name="name"
             defaultValue={loadName()}
             autocomplete="nickname"
-            autofocus
+            autofocus={self === top /* browsers refuse it to a frame, and complain */}
             aria-invalid={problem !== null}
             aria-describedby={problem === null ? undefined : "name-problem"}
             data-testid="name-input"

@@ -10,6 +10,7 @@ import { format } from "./units";
 
 const HEIGHT = 150;
 const MOST_ZOOM_S = 2;
+const POWERS = Array.from({ length: 40 }, (_, power) => 2 ** power);
 const TIED = "tandem";
 const DASHES = [[], [7, 3], [3, 3], [10, 3, 2, 3]];
 
@@ -25,7 +26,7 @@ export const titleOf = (board: Board, label: string): string =>
 
 function seriesOf(panel: Panel, board: Board): Series[] {
   return panel.lines.flatMap((line) =>
-    labelsOf(line, board.labels).map((label) => ({
+    labelsOf(line, board).map((label) => ({
       label,
       line,
       metric: panel.id === "latency" ? board.percentile : line.metric,
@@ -82,7 +83,13 @@ function options(panel: Panel, board: Board, width: number): uPlot.Options {
         values: (_, ticks) => ticks.map((t) => (board.clock === "wall" ? clock.format(t * 1000) : `${t} s`)),
         incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800],
       },
-      { ...axis, size: 62, gap: 4, space: 32, values: (_, ticks) => ticks.map((value) => format(value, panel.unit)) },
+      {
+        ...axis,
+        ...(panel.unit === "bytes" ? { incrs: POWERS } : {}),
+        size: 62, gap: 4,
+        space: 32,
+        values: (_, ticks) => ticks.map((value) => format(value, panel.unit)),
+      },
     ],
     series: [{}, ...seriesOf(panel, board).map((one) => look(one, board))],
     cursor: { sync: { key: TIED, setSeries: false }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },

@@ -17,7 +17,7 @@ function useBoard(board: Board): void {
 }
 
 const filled = (panel: Panel, board: Board): boolean =>
-  panel.lines.some((line) => labelsOf(line, board.labels).some((label) => board.timeline.has(label, line.metric)));
+  panel.lines.some((line) => labelsOf(line, board).some((label) => board.timeline.has(label, line.metric)));
 
 export function Tools({ board, live = true }: { board: Board; live?: boolean }) {
   useBoard(board);
@@ -77,7 +77,7 @@ export function Charts({ board }: { board: Board }) {
         <section key={group} class="group" aria-label={title}>
           <h2>{title}</h2>
           <div class="grid">
-            {PANELS.filter((panel) => panel.group === group && (!panel.optional || filled(panel, board))).map((panel) => (
+            {PANELS.filter((panel) => panel.group === group && ((!panel.optional && board.clock === "wall") || filled(panel, board))).map((panel) => (
               <Chart key={`${panel.id}${panel.id === "latency" ? board.percentile : ""}`} panel={panel} board={board} />
             ))}
             {group === "people" && heats.map((side) => <Heatmap key={side.label} board={board} side={side} />)}

@@ -33,6 +33,10 @@ function paint(canvas: HTMLCanvasElement, board: Board, side: Side): void {
   if (first < 0) first = t.length;
   let most = 1;
   for (let index = first; index < t.length; index++) for (const [, count] of seconds[index] ?? []) most = Math.max(most, count);
+  context.save();
+  context.beginPath();
+  context.rect(LEFT, 0, width - LEFT - RIGHT, HEIGHT);
+  context.clip();
   context.fillStyle = colour(ofModel(side.model));
   const wide = Math.max(1, x(from + 1) - x(from) + 0.5);
   for (let index = first; index <= board.last && (t[index] ?? 0) <= to; index++) {
@@ -42,7 +46,7 @@ function paint(canvas: HTMLCanvasElement, board: Board, side: Side): void {
       context.fillRect(x(t[index] ?? 0) - wide, y(row), wide, height);
     }
   }
-  context.globalAlpha = 1;
+  context.restore();
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "right";
   context.textBaseline = "middle";

@@ -64,7 +64,7 @@ function List({ onOpen, onError }: { onOpen: (ids: string[]) => void; onError: (
   const [chosen, setChosen] = useState<readonly string[]>([]);
   useEffect(() => {
     const load = () =>
-      get<{ runs: Listed[] }>("/api/monitor/runs").then(
+      get<{ runs: Listed[] }>("api/monitor/runs").then(
         (found) => setRuns(found.runs),
         (error: unknown) => onError(String(error)),
       );
@@ -136,7 +136,7 @@ export function Runs({ path }: { path: string }) {
     setError("");
     setRuns(null);
     if (path === "") return;
-    Promise.all(path.split("+").map((id) => get(`/api/monitor/runs/${encodeURIComponent(id)}`).then((run) => checked(run, id)))).then(
+    Promise.all(path.split("+").map((id) => get(`api/monitor/runs/${encodeURIComponent(id)}`).then((run) => checked(run, id)))).then(
       setRuns,
       (reason: unknown) => setError(reason instanceof Error ? reason.message : String(reason)),
     );

@@ -87,7 +87,7 @@ export class Live {
   }
 
   async #ask(method: string, path: string, body?: unknown): Promise<void> {
-    const answer = await fetch(`/api/monitor/${path}`, {
+    const answer = await fetch(`api/monitor/${path}`, {
       method,
       headers: { "X-Tandem-Token": this.#token, "Content-Type": "application/json" },
       body: body === undefined ? null : JSON.stringify(body),
@@ -99,7 +99,7 @@ export class Live {
   }
 
   async #begin(): Promise<void> {
-    const answer = await fetch("/api/monitor").catch(() => null);
+    const answer = await fetch("api/monitor").catch(() => null);
     const all = answer?.ok ? ((await answer.json()) as { ticks: Tick[]; state: MonitorState & { token: string } }) : null;
     if (all === null) {
       setTimeout(() => void this.#begin(), AGAIN_MS);
@@ -114,7 +114,7 @@ export class Live {
 
   #listen(): void {
     this.#source?.close();
-    const source = new EventSource("/api/monitor/live");
+    const source = new EventSource("api/monitor/live");
     this.#source = source;
     source.addEventListener("message", (event: MessageEvent<string>) => {
       this.#heard = performance.now();

@@ -1,5 +1,6 @@
 /** What there is to see, in the order of the page: first what people notice, then what it costs. */
 
+import type { Board } from "./board";
 import { SHARED } from "./timeline";
 import type { Unit } from "./units";
 
@@ -152,7 +153,7 @@ export const PANELS: readonly Panel[] = [
   {
     id: "redis",
     title: "Redis",
-    about: "Commands per second, of the one that both share.",
+    about: "Commands per second; live, of the one that both share.",
     unit: "rate",
     lines: [shared("redis.ops")],
     group: "machines",
@@ -177,4 +178,6 @@ export const PERCENTILES = [
   ["max", "longest"],
 ] as const;
 
-export const labelsOf = (line: Line, labels: readonly string[]): readonly string[] => (line.shared ? [SHARED] : labels);
+/** Live, both share one Redis and one generator; the targets of a stored run had their own, one after the other. */
+export const labelsOf = (line: Line, board: Board): readonly string[] =>
+  line.shared && board.clock === "wall" ? [SHARED] : board.labels;

@@ -71,7 +71,7 @@ export class Timeline {
   }
 
   append(tick: Tick): void {
-    if (tick.t <= (this.t.at(-1) ?? 0)) return;
+    if (tick.t <= (this.t.at(-1) ?? -Infinity)) return;
     // A hole in time is shown as one: lines do not cross it.
     const before = this.t.at(-1);
     if (before !== undefined && tick.t > before + 5) this.#grow(before + 1);
