@@ -24,6 +24,8 @@ from loadtest.monitor.crowd import Member, Post, Room, Side
 from loadtest.monitor.http import RequestError, post
 
 OPENING_PER_SECOND: Final = 80
+LAST_WORD: Final = 2.2
+"""Seconds after the last post, in which the last second is told."""
 FORGET_AFTER: Final = 120.0
 """Seconds for which a post is remembered: longer than anything is ever frozen or away."""
 SETTLE: Final = 0.5
@@ -100,6 +102,7 @@ class Demo:
             for side in self.sides:
                 self._post(side, side.rooms[room], speaker, due)
             due += dice.expovariate(self._size.rate)
+        await asyncio.sleep(LAST_WORD)
 
     def _post(self, side: Side, room: Room, speaker: float, due: float) -> None:
         members = [member for member in room.members if not member.muted]

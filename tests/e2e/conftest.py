@@ -94,14 +94,16 @@ def outages() -> bool:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser, outages: bool) -> AsyncIterator[OpenPage]:
-    """Open a page in a browser of its own; at the end none may have complained or asked anybody but the backends."""
+    """Open a page in a browser of its own; at the end none may have complained or asked anybody but ours."""
     opened: list[tuple[BrowserContext, Watch, set[str]]] = []
 
     async def begin(stack: Stack, **options: Any) -> Page:
         context = await browser.new_context(**{**ORDINARY, **options})
         context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
-        hosts = {urlsplit(backend.url).netloc for backend in stack.backends.values()}
+        urls = [backend.url for backend in stack.backends.values()]
+        urls += [stack.monitor.url] if stack.monitor else []
+        hosts = {urlsplit(url).netloc for url in urls}
         opened.append((context, Watch(page), hosts))
         return page
 

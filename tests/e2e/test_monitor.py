@@ -1,0 +1,356 @@
+"""The dashboards in a real browser: both backends live, hurt by every button, judged; stored runs, and no mouse."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from loadtest.record.directory import StoredRun
+from loadtest.record.page import write_report
+from stack.monitor import Monitor
+from stack.ports import free_port
+from stack.up import Stack
+from tests.e2e.conftest import OpenPage, no_tracebacks
+from tests.e2e.test_appearance import PHONE, violations
+from tests.e2e.visitor import Visitor
+from tests.monitor.made_run import DELIVERED, PER_SECOND, make_run
+
+ACTS = ["kill_worker", "freeze_redis", "kill_redis", "mute", "block", "burn", "drain", "cut"]
+HARMLESS = {"members": 12, "rooms": 3, "rate": 6}
+AT_ONCE = 3_000
+"""Milliseconds in which a page knows what has become of a backend."""
+ACT_WITHIN = 60_000
+SLOW = 20_000
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """What `make run` starts, with one stored run and a damaged one."""
+    directory = tmp_path_factory.mktemp("watched")
+    make_run(directory / "runs")
+    damaged = make_run(directory / "runs", "20250101-000000-damaged-1")
+    (damaged / "series.jsonl").write_text("{")
+    settings = {"CHAT_DRAIN_SECONDS": "1"}
+    with Stack(data_dir=directory, settings=settings, monitor_port=free_port()) as stack:
+        yield stack
+        no_tracebacks(stack)
+        assert "Traceback" not in monitor_of(stack).log_path.read_text()
+
+
+def monitor_of(stack: Stack) -> Monitor:
+    assert stack.monitor is not None
+    return stack.monitor
+
+
+@pytest.fixture
+def outages() -> bool:
+    """Servers are away here, and the browser may say so."""
+    return True
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(watched: Stack, open_page: OpenPage) -> AsyncIterator[Page]:
+    """The comparison; whatever load a test leaves running is ended."""
+    page = await open_page(watched)
+    await go(page, watched, "compare")
+    yield page
+    with Api(watched) as api:
+        api.ask("DELETE", "load")
+
+
+async def go(page: Page, stack: Stack, where: str = "") -> None:
+    await page.goto(f"{monitor_of(stack).url}/#/{where}")
+
+
+def state(page: Page, kind: str) -> Any:
+    return page.get_by_test_id(f"state-{kind}")
+
+
+class Api:
+    """What a page says to the monitor."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._http = httpx.Client(base_url=f"{monitor_of(stack).url}/api/monitor", timeout=40)
+        self.token = self.state()["token"]
+
+    def state(self) -> dict[str, Any]:
+        return dict(self._http.get("").json()["state"])
+
+    def ticks(self) -> list[dict[str, Any]]:
+        return list(self._http.get("").json()["ticks"])
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return self._http.request(method, f"/{path}", json=body, headers={"X-Tandem-Token": self.token, **headers})
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+
+async def figure(page: Page, panel: str, label: str) -> float:
+    """Return the number that a panel shows for a side; 0 where it shows none."""
+    text = await page.get_by_test_id(f"{panel}-{label}").locator("b").inner_text()
+    found = re.match(r"[\d,.]+", text)
+    return float(found[0].replace(",", "")) if found else 0.0
+
+
+# ---- live ---------------------------------------------------------------------------------------
+
+
+async def test_the_duet_is_one_person_at_both_backends(watched: Stack, open_page: OpenPage) -> None:
+    page = await open_page(watched, viewport={"width": 1400, "height": 900})
+    await go(page, watched)
+    left, right = (page.frame_locator(f"[data-testid=client-{label}]") for label in ("async", "sync"))
+    await left.get_by_test_id("name-input").fill("Ada")
+    await left.get_by_test_id("enter").click()
+    await left.get_by_test_id("composer").fill("Is it the same room?")
+    await left.get_by_test_id("composer").press("Enter")
+    await right.get_by_role("heading", name="Tandem").click()  # there, too, one is let in: it is the same session
+    await expect(right.get_by_test_id("message").filter(has_text="Is it the same room?")).to_be_visible()
+    await expect(page.get_by_test_id("strip-open-sync")).to_have_text("1")
+    assert await violations(page) == []
+
+
+async def test_both_are_live_at_once_and_one_click_starts_a_load(page: Page) -> None:
+    for kind in ("async", "sync", "redis"):
+        await expect(state(page, kind)).to_have_attribute("data-state", "live", timeout=AT_ONCE)
+    await page.get_by_test_id("load-start").click()
+    await expect(page.get_by_test_id("load-running")).to_contain_text("40 members in 4 rooms", timeout=SLOW)
+    for label in ("async", "sync"):
+        await expect(page.get_by_test_id(f"connections-{label}").locator("b")).to_have_text("40")
+    moving = {
+        *[(panel, label) for panel in ("deliveries", "messages", "latency") for label in ("async", "sync")],
+    }
+    for _ in range(50):
+        moving -= {place for place in moving if await figure(page, *place) > 0}
+        if not moving:
+            break
+        await asyncio.sleep(0.2)
+    assert not moving, "these stand still under load"
+    await expect(page.get_by_test_id("heatmap-sync")).to_be_visible()
+    await page.get_by_test_id("load-stop").click()
+    await expect(page.get_by_test_id("load-start")).to_be_visible()
+
+
+async def test_what_is_shown_is_what_was_counted(watched: Stack, page: Page) -> None:
+    def counted() -> dict[str, float]:
+        texts = {label: httpx.get(f"{backend.url}/metrics").text for label, backend in watched.backends.items()}
+        found = {label: re.search(r"^chat_deliveries_total (\S+)", text, re.M) for label, text in texts.items()}
+        return {label: float(match[1]) for label, match in found.items() if match}
+
+    before = counted()
+    with Api(watched) as api:
+        assert (await asyncio.to_thread(api.ask, "POST", "load", HARMLESS | {"seconds": 5})).status_code == 201
+        deadline = time.monotonic() + 20
+        while api.state()["load"] is not None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(2.2)  # a report of every worker, and a tick
+        after, last = counted(), api.ticks()
+    for label, grown in ((label, after[label] - before[label]) for label in after):
+        seen = max(tick["sides"][label]["m"].get("seenTotal", 0) for tick in last[-20:])
+        assert grown == seen > 0, "the servers' count and the members' own"
+        assert last[-1]["sides"][label]["m"]["dlvTotal"] == after[label]
+
+
+@pytest.mark.parametrize("label", ["async", "sync"])
+async def test_a_killed_backend_is_dead_at_once_and_a_frozen_one_frozen(watched: Stack, page: Page, label: str) -> None:
+    backend = watched.backends[label]
+    await expect(state(page, label)).to_have_attribute("data-state", "live")
+    backend.freeze()
+    await expect(state(page, label)).to_have_attribute("data-state", "frozen", timeout=AT_ONCE)
+    backend.thaw()
+    await expect(state(page, label)).to_have_attribute("data-state", "live")
+    backend.kill()
+    await expect(state(page, label)).to_have_attribute("data-state", "dead", timeout=AT_ONCE)
+    await asyncio.to_thread(backend.start)
+    await expect(state(page, label)).to_have_attribute("data-state", "live")
+
+
+async def test_a_frozen_monitor_changes_nothing_for_the_chat(watched: Stack, page: Page, open_page: OpenPage) -> None:
+    await expect(state(page, "async")).to_have_attribute("data-state", "live")
+    monitor_of(watched).freeze()
+    try:
+        await expect(page.get_by_test_id("disconnected")).to_contain_text("The monitor is silent")
+        ann = Visitor(await open_page(watched), "Ann")
+        await ann.enter(watched.backends["sync"].url, "quiet")
+        await ann.says_all(["one", "two"])
+        await ann.sees("one", "two")
+    finally:
+        monitor_of(watched).thaw()
+    await expect(state(page, "async")).to_have_attribute("data-state", "live")
+
+
+# ---- hurting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_every_button_ends_in_a_verdict(watched: Stack, page: Page, act: str) -> None:
+    with Api(watched) as api:
+        assert (await asyncio.to_thread(api.ask, "POST", "load", HARMLESS)).status_code == 201
+    await page.get_by_test_id(f"act-{act}").click()
+    await expect(page.get_by_test_id("act-state")).not_to_be_empty()
+    for other in ACTS:
+        await expect(page.get_by_test_id(f"act-{other}")).to_be_disabled()
+    card = page.get_by_test_id(f"card-{act}").first
+    await expect(card).to_be_visible(timeout=ACT_WITHIN)
+    for label in ("async", "sync"):
+        verdict = card.get_by_test_id(f"verdict-{label}")
+        await expect(verdict.locator("li").first).to_have_attribute("data-held", "true")
+        await expect(verdict.locator("li").first).to_contain_text("deliveries")
+    if act in ("block", "burn"):
+        await expect(card.get_by_test_id("verdict-async")).to_have_attribute("data-held", "false")
+        await expect(card.get_by_test_id("verdict-async")).to_contain_text("deliveries late")
+    if act in ("kill_worker", "cut", "drain"):
+        await expect(card.get_by_test_id("verdict-sync")).to_contain_text("12 members cut off")
+    for kind in ("async", "sync", "redis"):
+        await expect(state(page, kind)).to_have_attribute("data-state", "live", timeout=SLOW)
+
+
+def test_only_the_page_of_this_run_may_hurt(watched: Stack) -> None:
+    with Api(watched) as api:
+        own = monitor_of(watched).url
+        for headers in (
+            {"Origin": "http://evil.example"},
+            {"Origin": watched.backends["async"].url},
+            {"X-Tandem-Token": "of another run"},
+            {"X-Tandem-Token": ""},
+            {"Host": f"evil.example:{monitor_of(watched).port}"},
+        ):
+            assert api.ask("POST", "acts/kill_redis", **headers).status_code == 403, headers
+            assert api.ask("POST", "load", {}, **headers).status_code == 403, headers
+        assert api.ask("POST", "acts/explode", Origin=own).status_code == 409
+        assert httpx.get(f"{own}/api/monitor", headers={"Host": "evil.example"}).status_code == 403
+        assert api.state()["underWay"] is None
+        assert api.state()["load"] is None
+
+
+async def test_what_makes_no_sense_is_said_on_the_page(page: Page, watched: Stack) -> None:
+    await page.get_by_test_id("load-members").fill("90000")
+    await page.get_by_test_id("load-start").click()
+    await expect(page.get_by_test_id("load-error")).to_have_text("members: Input should be less than or equal to 500")
+    await page.get_by_test_id("load-members").fill("many")
+    await page.get_by_test_id("load-start").click()
+    await expect(page.get_by_test_id("load-error")).to_contain_text("members")
+    with Api(watched) as api:
+        assert (await asyncio.to_thread(api.ask, "POST", "load", HARMLESS)).status_code == 201
+        second = api.ask("POST", "load", HARMLESS)
+        assert (second.status_code, second.json()["detail"]) == (409, "a load is running already: stop it first")
+
+
+# ---- stored runs --------------------------------------------------------------------------------
+
+
+async def test_a_stored_run_is_opened_and_replayed(watched: Stack, page: Page) -> None:
+    await go(page, watched, "runs")
+    await expect(page.get_by_test_id("run")).to_have_count(2)
+    await page.get_by_role("link", name="made").first.click()
+    await expect(page.get_by_test_id("run-verdict")).to_contain_text("made up, and passed")
+    await replayed(page)
+    await go(page, watched, "runs/20250101-000000-damaged-1")
+    await expect(page.get_by_test_id("run-error")).to_contain_text("series.jsonl, line 1")
+
+
+async def replayed(page: Page) -> None:
+    """What is drawn are the files' figures, and the slider shows those of its moment."""
+    await page.get_by_text("Ledger", exact=True).first.click()
+    for label in ("async", "sync"):
+        await expect(page.get_by_test_id(f"delivered-{label}-0")).to_have_text(f"{DELIVERED[label]:,}")
+        assert await figure(page, "deliveries", label) == PER_SECOND[label]
+    slider = page.get_by_test_id("replay-slider")
+    await slider.fill("0")
+    assert await figure(page, "cpu", "async") == 25
+    await page.get_by_test_id("replay-16").click()
+    await expect(slider).to_have_value("9")
+
+
+async def test_a_zip_of_a_run_is_opened_where_it_is_dropped(page: Page, watched: Stack, tmp_path: Path) -> None:
+    archive, damaged = archives(tmp_path)
+    await go(page, watched, "runs")
+    await page.get_by_test_id("open-zip").set_input_files(archive)
+    await replayed(page)
+    await page.reload()
+    for path, said in damaged.items():
+        await page.get_by_test_id("open-zip").set_input_files(path)
+        await expect(page.get_by_test_id("run-error")).to_contain_text(said)
+
+
+def archives(directory: Path) -> tuple[Path, dict[Path, str]]:
+    """Return a zip of a run, and zips that are none or damaged with what is to be said of them."""
+    make_run(directory / "here")
+    archive = Path(shutil.make_archive(str(directory / "run"), "zip", directory / "here"))
+    whole = archive.read_bytes()
+    bad = {
+        "none.zip": (b"no zip at all", "none.zip is no zip file, or a damaged one"),
+        "half.zip": (whole[: len(whole) // 2], "half.zip is no zip file, or a damaged one"),
+        "bad.zip": (whole[:200] + bytes(200) + whole[400:], "damaged"),
+    }
+    for name, (content, _) in bad.items():
+        (directory / name).write_bytes(content)
+    return archive, {directory / name: said for name, (_, said) in bad.items()}
+
+
+async def test_the_offline_report_is_the_same_page(open_page: OpenPage, watched: Stack, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    write_report(StoredRun.read(run))
+    page = await open_page(watched)
+    await page.goto((run / "report.html").as_uri())
+    await replayed(page)
+    assert await violations(page) == []
+
+
+# ---- for everybody ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_page_is_accessible_and_fits_a_phone(watched: Stack, open_page: OpenPage, scheme: str) -> None:
+    page = await open_page(watched, color_scheme=scheme, **PHONE)
+    for where in ("compare", "runs", "runs/20260101-000000-made-1"):
+        await go(page, watched, where)
+        await expect(
+            page.get_by_role("heading").nth(1) if where != "runs" else page.get_by_test_id("run").first
+        ).to_be_visible()
+        assert await violations(page) == [], where
+        assert await Visitor(page, "").overflow() == [], where
+
+
+async def test_the_keys_move_zoom_and_pause(page: Page) -> None:
+    plot = page.get_by_test_id("panel-cpu").locator(".plot")
+    await plot.focus()
+    await page.keyboard.press("+")
+    await expect(page.get_by_test_id("zoom-out")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("zoom-out")).to_have_count(0)
+    await page.keyboard.press(" ")
+    await expect(page.get_by_test_id("pause")).to_have_text("Go on")
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.locator(".u-cursor-x").first).to_be_visible()
+    await page.keyboard.press(" ")
+    await expect(page.get_by_test_id("pause")).to_have_text("Pause")
+
+
+# ---- what is left -------------------------------------------------------------------------------
+
+
+def test_a_killed_monitor_takes_its_load_along_and_nothing_else(watched: Stack) -> None:
+    with Api(watched) as api:
+        assert api.ask("POST", "load", HARMLESS).status_code == 201
+    crowd = psutil.Process(monitor_of(watched).pid).children()
+    os.kill(monitor_of(watched).pid, signal.SIGKILL)
+    psutil.wait_procs(crowd, timeout=5)
+    assert not any(process.is_running() for process in crowd)
+    assert watched.fallen() is None
+    assert all(backend.probe() is None for backend in watched.backends.values())
