@@ -294,7 +294,7 @@ async def _fallen_behind(site: Site, doors: Doors, http: Rest) -> AsyncGenerator
     ada, bob = await doors.enter(site.here, room), await doors.enter(site.there, room, name="Bob")
     await bob.reached(room, await ada.post(room, "before"))
     yield
-    last = await asyncio.to_thread(_write_past_backends, site.redis.url, room, 280)
+    last = await asyncio.to_thread(_write_past_backends, site.redis.url, room, 480)
     yield
     for chat in (ada, bob):
         await chat.until(lambda chat=chat: chat.ledger(room).position.offset == last, within=15)  # type: ignore[misc]
