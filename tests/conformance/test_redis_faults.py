@@ -1,6 +1,7 @@
 """Redis killed, cut short, frozen and emptied while people chat: nothing is ever silently missing."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -12,7 +13,7 @@ from stack.redis import RedisServer
 from tests.conformance.conftest import PROFILES
 from tests.conformance.persistence import insist, join_again, refused_fast
 from tests.conformance.together import Together, until
-from tests.wire.client import Message, Notice, Reset, fresh_id, place
+from tests.wire.client import Chat, Message, Notice, PresencePush, Reset, fresh_id, place
 from tests.wire.doors import Doors
 from tests.wire.people import Person, fresh_room, sign_in
 from tests.wire.rest import Rest
@@ -205,3 +206,37 @@ async def _an_emptied_redis(site: Site, doors: Doors, http: Rest) -> AsyncGenera
 @each_site
 def test_an_emptied_redis_starts_rooms_anew(site_name: str, together: Together, victim: Victim) -> None:
     together.tell(_an_emptied_redis, site_name, victim.empty)
+
+
+async def _people_who_come_and_go_meanwhile(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
+    room, person = fresh_room(), sign_in(http, site.here.url, "Ada")
+    ada, bob = await doors.enter(site.here, room, person=person), await doors.enter(site.there, room, name="Bob")
+    await ada.until(lambda: _present(ada) == {"Ada", "Bob"})
+    yield
+    bob.abandon()
+    carol = await doors.enter(site.there, name="Carol")
+    assert (await ada.expect(Notice, within=10)).notice == "degraded"
+    yield
+    await join_again(carol, room)
+    await ada.until(lambda: _present(ada) == {"Ada", "Carol"}, within=8)
+    found = http.get(f"{site.here.url}/api/rooms/{room}/members", headers=person.headers).json()
+    assert sorted(user["name"] for user in found["users"]) == ["Ada", "Carol"]
+    assert not [push for push in ada.seen(PresencePush) if person.id in push.leaves]
+
+
+def _present(chat: Chat) -> set[str]:
+    """Who is in the one room that ``chat`` has joined, by all that it was told; names are unique here."""
+    present: dict[str, str] = {}
+    for frame in map(json.loads, chat.frames):
+        members = frame.get("members") or (frame.get("result") or {}).get("members")
+        if members:
+            present = {user["id"]: user["name"] for user in members["users"]}
+        if frame["type"] == "presence":
+            present.update({user["id"]: user["name"] for user in frame.get("joins", ())})
+            present = {id: name for id, name in present.items() if id not in frame.get("leaves", ())}
+    return set(present.values())
+
+
+@each_site
+def test_presence_is_right_again_after_an_outage(site_name: str, together: Together, victim: Victim) -> None:
+    together.tell(_people_who_come_and_go_meanwhile, site_name, victim.freeze, victim.thaw)
