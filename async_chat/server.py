@@ -57,6 +57,15 @@ class Worker(multiprocess.Process):
             self._server.supervisor = os.getppid()
         return self._server
 
+    def start(self) -> None:
+        """Start the process, and give its end of the pipe away with it.
+
+        As long as we held a copy, a worker that died before it answered a healthcheck would be waited for, and not
+        replaced, for all of the healthcheck's patience.
+        """
+        super().start()
+        self.child_conn.close()
+
     def target(self, sockets: list[socket] | None = None) -> None:
         """Serve, in the process. One that cannot begin says so, or the supervisor would start one after the other."""
         try:
