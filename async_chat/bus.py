@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, Final, Literal
 
 import hiredis
@@ -58,6 +57,28 @@ def _packing(base: type[AbstractConnection]) -> type[AbstractConnection]:
     return PackingConnection
 
 
+class Line:
+    """The one connection for the commits of a shard: a batch waits for no turn behind those who read pages.
+
+    A client of redis-py would cost as much again: what it does about each command is done here once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._pool: Any = connect(settings, ANSWER_TIMEOUT).connection_pool
+        self._connection: Any = None
+
+    async def execute_command(self, *command: Any) -> Any:
+        """Send ``command`` and return the answer. After an error the connection is made anew by the next one."""
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()
+        await self._connection.send_packed_command(self._connection.pack_command(*command))
+        return await self._connection.read_response()
+
+    async def close(self) -> None:
+        """Let Redis go."""
+        await self._pool.disconnect()
+
+
 class Bus:
     """The log, presence and publications, as Redis has them. ``process`` names this process to the others."""
 
@@ -67,15 +88,16 @@ class Bus:
         self.answering = True
         """Whether Redis answered when last asked: while it does not, all but probes are refused at once."""
         self._redis = connect(settings, ANSWER_TIMEOUT)
-        self._writing = connect(settings, ANSWER_TIMEOUT)  # so that a batch never waits behind those who read pages
-        self._commits = Commits(partial(self._evaluate, self._writing), settings, metrics)
+        self._lines = [Line(settings) for _ in self.shards]
+        self._commits = Commits(self._commit, settings, metrics)
         self._turns = asyncio.BoundedSemaphore(MOST_AT_ONCE)
 
     async def stop(self) -> None:
         """Let Redis go."""
         await self._commits.stop()
         await self._redis.aclose()
-        await self._writing.aclose()
+        for line in self._lines:
+            await line.close()
 
     def shard(self, room: str) -> int:
         """Return the shard that ``room`` belongs to."""
@@ -176,14 +198,14 @@ class Bus:
     async def probe(self, shard: int, probe: str, rooms: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return epoch and top of ``rooms``, and publish ``probe`` behind all that led there."""
         names = [keys.room_index(shard), keys.room_prefix(shard), keys.channel(shard), probe]
-        return log.tops(rooms, await self._evaluate(self._redis, "probe", [*names, *rooms]))
+        return log.tops(rooms, await self._run(self._redis.execute_command, "probe", [*names, *rooms]))
 
     # ---- asking ---------------------------------------------------------------------------------
 
     async def run(self, name: str, arguments: Sequence[Any]) -> Any:
         """Run a script of the core, in its turn; its first argument is the one declared key."""
         async with self._turn():
-            return await self._evaluate(self._redis, name, arguments)
+            return await self._run(self._redis.execute_command, name, arguments)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -198,13 +220,16 @@ class Bus:
         finally:
             self._turns.release()
 
-    async def _evaluate(self, redis: Redis, name: str, arguments: Sequence[Any]) -> Any:
+    async def _commit(self, shard: int, arguments: Sequence[Any]) -> Any:
+        return await self._run(self._lines[shard].execute_command, "commit", arguments)
+
+    async def _run(self, execute: Callable[..., Any], name: str, arguments: Sequence[Any]) -> Any:
         script = log.script(name)
         try:
-            return await self._ask(redis.evalsha, script.sha, 1, *arguments)
+            return await self._ask(execute, "EVALSHA", script.sha, 1, *arguments)
         except NoScriptError:
             # Nothing of it ran, since Redis does not know the script: so it is sent whole.
-            return await self._ask(redis.eval, script.source, 1, *arguments)
+            return await self._ask(execute, "EVAL", script.source, 1, *arguments)
 
     async def _ask(self, command: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         if not self.answering and command != self._redis.ping:

@@ -32,12 +32,12 @@ class Ticket:
 
 
 class Commits:
-    """The batches of one process, one under way per shard. ``run`` asks Redis."""
+    """The batches of one process, one under way per shard. ``commit`` asks Redis, for a shard."""
 
     def __init__(
-        self, run: Callable[[str, Sequence[Any]], Awaitable[Any]], settings: Settings, metrics: Metrics
+        self, commit: Callable[[int, Sequence[Any]], Awaitable[Any]], settings: Settings, metrics: Metrics
     ) -> None:
-        self._run = run
+        self._commit = commit
         self._history = settings.history
         self._metrics = metrics
         self._waiting: list[list[Ticket]] = [[] for _ in range(settings.shards)]
@@ -78,7 +78,7 @@ class Commits:
         try:
             if batch:
                 arguments = log.commit_arguments(shard, self._history, [ticket.write for ticket in batch])
-                outcomes = [log.outcome(result) for result in await self._run("commit", arguments)]
+                outcomes = [log.outcome(result) for result in await self._commit(shard, arguments)]
                 self._metrics.committed(len(batch), time.monotonic() - began)
         except Unavailable:
             pass

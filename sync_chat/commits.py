@@ -32,10 +32,10 @@ class Ticket:
 
 
 class Commits:
-    """The batches of one process, one under way per shard. ``run`` asks Redis."""
+    """The batches of one process, one under way per shard. ``commit`` asks Redis, for a shard."""
 
-    def __init__(self, run: Callable[[str, Sequence[Any]], Any], settings: Settings, metrics: Metrics) -> None:
-        self._run = run
+    def __init__(self, commit: Callable[[int, Sequence[Any]], Any], settings: Settings, metrics: Metrics) -> None:
+        self._commit = commit
         self._history = settings.history
         self._metrics = metrics
         self._waiting: list[list[Ticket]] = [[] for _ in range(settings.shards)]
@@ -88,7 +88,7 @@ class Commits:
         try:
             if batch:
                 arguments = log.commit_arguments(shard, self._history, [ticket.write for ticket in batch])
-                outcomes = [log.outcome(result) for result in self._run("commit", arguments)]
+                outcomes = [log.outcome(result) for result in self._commit(shard, arguments)]
                 self._metrics.committed(len(batch), time.monotonic() - began)
         except Unavailable:
             pass
