@@ -25,7 +25,7 @@ COPY web/ ./
 RUN npm run build
 
 FROM ${PYTHON_IMAGE} AS tools
-# The load test, for servers that run already.
+# The monitor, and the load test for servers that run already.
 ARG VERSION=0.1.0
 ARG PIP_INDEX_URL
 LABEL org.opencontainers.image.title="Tandem tools" org.opencontainers.image.version="${VERSION}"
@@ -36,7 +36,8 @@ COPY chat_core/ chat_core/
 COPY launch/ launch/
 COPY stack/ stack/
 COPY loadtest/ loadtest/
-RUN mkdir /runs && chown 10001:10001 /runs
+COPY --from=web /tandem/web/dist web/dist
+RUN mkdir /runs /run/tandem && chown 10001:10001 /runs /run/tandem
 ENV PATH=/tandem/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 ENTRYPOINT ["python3", "-m", "loadtest"]
@@ -64,7 +65,8 @@ COPY launch/ launch/
 COPY async_chat/ async_chat/
 COPY sync_chat/ sync_chat/
 COPY --from=web /tandem/web/dist web/dist
-RUN .venv/bin/python3 -m compileall -q chat_core launch async_chat sync_chat
+RUN .venv/bin/python3 -m compileall -q chat_core launch async_chat sync_chat \
+ && mkdir /run/tandem && chown 10001:10001 /run/tandem
 ENV PATH=/tandem/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CHAT_HOST=0.0.0.0 CHAT_PORT=8000
 EXPOSE 8000 9100
 USER 10001:10001
