@@ -6,10 +6,10 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,8 +23,11 @@ from loadtest.monitor.acts import ACTS
 from loadtest.monitor.crowd_process import CrowdError
 from loadtest.monitor.demo import Size
 from loadtest.monitor.drill import Drill, DrillError, urls
+from loadtest.monitor.measurement import Measurement, MeasurementError, Order, choices
 from loadtest.monitor.watch import Watch
 from loadtest.record.directory import DamagedRunError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 WEB: Final = Path(__file__).parents[2] / "web" / "dist"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -51,6 +54,7 @@ class Pages:
         self.token = secrets.token_urlsafe(24)
         self._watch = watch
         self._drill = Drill(watch, self._changed)
+        self._measurement = Measurement(runs, self._changed)
         self._listeners: set[asyncio.Queue[str | None]] = set()
         watch.changed = self._changed
 
@@ -66,6 +70,8 @@ class Pages:
             Route("/api/monitor/acts/{name}", self._act, methods=["POST"]),
             Route("/api/monitor/load", self._start_load, methods=["POST"]),
             Route("/api/monitor/load", self._stop_load, methods=["DELETE"]),
+            Route("/api/monitor/measurement", self._measure, methods=["POST"]),
+            Route("/api/monitor/measurement", self._stop_measuring, methods=["DELETE"]),
             Mount("/", StaticFiles(directory=WEB, check_dir=False)),
         ]
         app = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: _refuse})
@@ -81,6 +87,7 @@ class Pages:
         for listener in list(self._listeners):
             listener.put_nowait(None)
         await self._watch.crowd.stop()
+        await self._measurement.stop()
         self._watch.close()
 
     # ---- what is known --------------------------------------------------------------------------
@@ -141,6 +148,9 @@ class Pages:
             "acts": [{"name": act.name, "title": act.title, "explanation": act.explanation} for act in ACTS.values()],
             "underWay": self._drill.under_way,
             "load": crowd.size.model_dump() if crowd.size is not None else None,
+            "scenarios": choices() if watch.link is not None else [],
+            "measuring": self._measurement.order.model_dump() if self._measurement.order is not None else None,
+            "measured": self._measurement.said,
             "events": self._drill.events,
             "cards": self._drill.cards[-20:],
         }
@@ -169,13 +179,9 @@ class Pages:
 
     async def _start_load(self, request: Request) -> Response:
         self._check(request)
-        try:
-            size = Size.model_validate_json(await request.body())
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            said = first["msg"].removeprefix("Value error, ")
-            raise HTTPException(422, f"{where}: {said}" if where else said) from None
+        size = await _read(request, Size)
+        if self._measurement.order is not None:
+            raise HTTPException(409, "a measurement is under way: a load beside it would spoil it")
         try:
             await self._watch.crowd.start(urls(self._watch), size)
         except CrowdError as error:
@@ -189,6 +195,22 @@ class Pages:
             raise HTTPException(409, "an act is under way: its verdict needs the load")
         await self._watch.crowd.stop()
         self._drill.note("Load ends", "phase")
+        return Response(status_code=204)
+
+    async def _measure(self, request: Request) -> Response:
+        self._check(request)
+        order = await _read(request, Order)
+        if self._watch.crowd.running or self._drill.under_way is not None:
+            raise HTTPException(409, "a load is on: it would spoil the measurement, stop it first")
+        try:
+            await self._measurement.start(order)
+        except MeasurementError as error:
+            raise HTTPException(409, str(error)) from None
+        return JSONResponse(order.model_dump(), 202)
+
+    async def _stop_measuring(self, request: Request) -> Response:
+        self._check(request)
+        await self._measurement.stop()
         return Response(status_code=204)
 
     def _check(self, request: Request) -> None:
@@ -207,6 +229,17 @@ def _check_host(request: Request) -> None:
     """Refuse names that lead here by a trick: a page of another host could read what is meant for ours."""
     if request.app.state.loopback and request.url.netloc.rpartition(":")[0] not in LOOPBACK:
         raise HTTPException(403, "the monitor answers on this machine only, as 127.0.0.1 or localhost")
+
+
+async def _read(request: Request, kind: type[Model]) -> Model:
+    """Return the body as ``kind``; HTTPException with one line of what is wrong with it."""
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
+        raise HTTPException(422, f"{where}: {said}" if where else said) from None
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

@@ -52,7 +52,7 @@ export function App({ live }: { live: Live }) {
       ) : first === "compare" ? (
         <Compare live={live} board={live.board} state={live.state} />
       ) : first === "runs" ? (
-        <Runs path={page.slice(5)} />
+        <Runs path={page.slice(5)} live={live} state={live.state} />
       ) : (
         <Duet live={live} board={live.board} state={live.state} />
       )}

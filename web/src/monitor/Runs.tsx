@@ -1,7 +1,11 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
+import type { Live, MonitorState } from "./live";
+import { Measure } from "./Measure";
 import { RunView } from "./RunView";
 import { checked, DamagedRun, type StoredRun } from "./stored";
 import { unzip } from "./unzip";
+
+const AGAIN_MS = 2000;
 
 interface Listed {
   id: string;
@@ -129,17 +133,27 @@ function List({ onOpen, onError }: { onOpen: (ids: string[]) => void; onError: (
   );
 }
 
-export function Runs({ path }: { path: string }) {
+export function Runs({ path, live, state }: { path: string; live: Live; state: MonitorState }) {
   const [runs, setRuns] = useState<StoredRun[] | null>(null);
   const [error, setError] = useState("");
   useEffect(() => {
     setError("");
     setRuns(null);
     if (path === "") return;
-    Promise.all(path.split("+").map((id) => get(`api/monitor/runs/${encodeURIComponent(id)}`).then((run) => checked(run, id)))).then(
-      setRuns,
-      (reason: unknown) => setError(reason instanceof Error ? reason.message : String(reason)),
-    );
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const load = async () => {
+      try {
+        const found = path.split("+").map(async (id) => checked(await get(`api/monitor/runs/${encodeURIComponent(id)}`), id));
+        const whole = await Promise.all(found);
+        setRuns(whole);
+        // What is still being measured is looked at again and again.
+        if (whole.some(({ run }) => run.status === "running")) timer = setTimeout(() => void load(), AGAIN_MS);
+      } catch (reason) {
+        setError(reason instanceof Error ? reason.message : String(reason));
+      }
+    };
+    void load();
+    return () => clearTimeout(timer);
   }, [path]);
   const open = useCallback((ids: string[]) => {
     location.hash = `#/runs/${ids.join("+")}`;
@@ -162,6 +176,7 @@ export function Runs({ path }: { path: string }) {
         </>
       ) : path === "" || error ? (
         <>
+          <Measure live={live} state={state} />
           <Opener onRuns={setRuns} onError={setError} />
           <List onOpen={open} onError={setError} />
         </>

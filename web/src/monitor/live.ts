@@ -45,6 +45,10 @@ export interface MonitorState {
   load: Size | null;
   events: readonly Happening[];
   cards: readonly Card[];
+  scenarios: readonly { name: string; title: string }[];
+  measuring: { scenario: string } | null;
+  /** What it does now, or how the last one ended. */
+  measured: string;
 }
 
 export class Refused extends Error {}
@@ -84,6 +88,14 @@ export class Live {
 
   stopLoad(): Promise<void> {
     return this.#ask("DELETE", "load");
+  }
+
+  measure(order: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.#ask("POST", "measurement", order);
+  }
+
+  stopMeasuring(): Promise<void> {
+    return this.#ask("DELETE", "measurement");
   }
 
   async #ask(method: string, path: string, body?: unknown): Promise<void> {
