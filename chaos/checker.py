@@ -120,6 +120,9 @@ class _Check:
         if act.without_entry or act.room not in self._logs:
             return
         log = self._logs[act.room]
+        fresh = [ack.place for ack in act.acks if not ack.duplicate]
+        for again in {at for at in fresh if fresh.count(at) > 1}:
+            self._find("doubled", act.room, again[1], act.id, None, "acknowledged twice, and never as a duplicate")
         for ack in act.acks:
             found = log.places.get(ack.place)
             if found and self._acts.of(found) is act:

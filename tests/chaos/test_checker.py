@@ -184,6 +184,13 @@ def test_doubled_a_message_is_in_the_log_twice() -> None:
     assert kinds(story) == ["doubled"]
 
 
+def test_doubled_a_retry_is_acknowledged_as_new() -> None:
+    story = Story("ada", "bob")
+    first = story["ada"].post("a1")
+    story["ada"].acknowledge(story["ada"].send("post", id="a1", text="text of a1"), first)
+    assert kinds(story) == ["doubled"]
+
+
 def test_reordered_and_gap_two_messages_came_the_wrong_way_round() -> None:
     story = Story("ada", "bob")
     first = story["ada"].post("a1", skip=("bob",))
