@@ -65,6 +65,7 @@ class Client:
         self._life: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._ended: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Connect, and stay so."""
@@ -72,7 +73,7 @@ class Client:
 
     async def stop(self) -> None:
         """Leave for good, without ceremony."""
-        tasks = [*self._keepers.values(), *(task for task in (self._life, self._reading) if task)]
+        tasks = [*self._keepers.values(), *self._ended, *(task for task in (self._life, self._reading) if task)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -89,7 +90,10 @@ class Client:
 
     async def leave(self, room: str) -> None:
         """Be a member no more."""
-        self._keepers.pop(room).cancel()
+        keeper = self._keepers.pop(room)
+        keeper.cancel()
+        self._ended.add(keeper)
+        keeper.add_done_callback(self._ended.discard)
         del self.rooms[room]
         if self._connected.is_set():
             await self._ask({"type": "leave", "room": room})

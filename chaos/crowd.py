@@ -74,9 +74,9 @@ class Crowd:
     async def hush(self, within: float = 20.0) -> list[Client]:
         """End the chat, and return those whose last act did not come to an end."""
         self._quiet.set()
-        chatting = dict(zip(self._chatting, self.clients, strict=True))
-        if not chatting:
+        if not self._chatting:
             return []
+        chatting = dict(zip(self._chatting, self.clients, strict=True))
         done, stuck = await asyncio.wait(chatting, timeout=within)
         for task in stuck:
             task.cancel()
@@ -129,6 +129,7 @@ class Crowd:
             task.cancel()
         await asyncio.gather(*self._chatting, return_exceptions=True)
         await asyncio.gather(*(client.stop() for client in self.clients))
+        self.end()
 
     def _all_live(self) -> bool:
         return all(one.live.is_set() for client in self.present for one in client.rooms.values())
