@@ -77,8 +77,10 @@ class Worker(multiprocess.Process):
             raise SystemExit(STARTUP_FAILURE) from None
 
     def join(self) -> None:
-        """Wait for the process, and bury it."""
+        """Wait for the process, say so if it ended badly, and bury it."""
         super().join()
+        if self.exitcode:
+            logger.warning("worker %s ended with exit code %s", self.pid, self.exitcode)
         if self.pid is not None:
             buried(self.pid)
 
