@@ -2,15 +2,16 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stack.backends import Backend
 from tests.conformance.conftest import PROFILES
 from tests.conformance.together import Together, until
-from tests.wire.client import Notice
+from tests.wire.client import Chat, Notice, fresh_id
 from tests.wire.doors import Doors
 from tests.wire.people import Person, fresh_room, sign_in
 from tests.wire.raw import CLOSE, TEXT
@@ -24,6 +25,13 @@ DRAIN = 1.0
 def together(servers: Servers) -> Together:
     backends = [servers.unstarted(name, settings={"CHAT_DRAIN_SECONDS": f"{DRAIN:g}"}) for name in PROFILES]
     return Together([Site(backend.name, backend, backend, servers.redis) for backend in backends])
+
+
+@pytest.fixture(scope="module")
+def elsewhere(servers: Servers) -> Together:
+    """Backends that are about to stop, each beside one that goes on."""
+    backends = [servers.unstarted(name, settings={"CHAT_DRAIN_SECONDS": "0"}) for name in PROFILES]
+    return Together([Site(one.name, one, servers.backend("async"), servers.redis) for one in backends])
 
 
 async def _a_stop(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
@@ -73,3 +81,42 @@ async def _turned_away(backend: Backend, doors: Doors, who: Person, http: Rest) 
 def test_a_stopped_backend_sends_everybody_away_in_time(profile: str, together: Together, servers: Servers) -> None:
     servers.backend("async")  # so that Redis runs
     together.tell(_a_stop, profile)
+
+
+async def _a_stop_amid_talk(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
+    """What is under way when the server goes ends exactly once, by what the client does next elsewhere."""
+    backend, elsewhere, room = site.here, site.there, fresh_room()
+    await asyncio.to_thread(backend.start)
+    try:
+        witness = await doors.enter(elsewhere, room)
+        speakers = [await doors.enter(backend, room, name=f"S{number}") for number in range(4)]
+        talks = [asyncio.create_task(_talk(chat, room)) for chat in speakers]
+        await witness.until(lambda: len(witness.ledger(room).texts) > 20)
+        backend.terminate()
+        outcomes = await asyncio.gather(*talks)
+        again = await doors.enter(elsewhere, room)
+        last = [await again.post(room, text, id=text) for _, text in outcomes][-1]
+        await witness.reached(room, last)
+        await witness.reached(room, await again.post(room, "the last word"))
+        said = [text for acknowledged, unanswered in outcomes for text in (*acknowledged, unanswered)]
+        assert Counter(witness.ledger(room).texts) == Counter([*said, "the last word"])
+    finally:
+        await asyncio.to_thread(backend.stop)
+    yield
+
+
+async def _talk(chat: Chat, room: str) -> tuple[list[str], str]:
+    """Write without a pause until sent away; returns what was acknowledged, and what was not answered any more."""
+    acknowledged: list[str] = []
+    while True:
+        text = fresh_id()
+        try:
+            await chat.post(room, text, id=text)
+        except (ConnectionError, ConnectionClosed):
+            return acknowledged, text
+        acknowledged.append(text)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_under_way_in_a_drain_ends_exactly_once(profile: str, elsewhere: Together) -> None:
+    elsewhere.tell(_a_stop_amid_talk, profile)
