@@ -89,15 +89,16 @@ async def _a_stop_amid_talk(site: Site, doors: Doors, http: Rest) -> AsyncGenera
     await asyncio.to_thread(backend.start)
     try:
         witness = await doors.enter(elsewhere, room)
-        speakers = [await doors.enter(backend, room, name=f"S{number}") for number in range(4)]
+        people = [sign_in(http, elsewhere.url, f"S{number}") for number in range(4)]
+        speakers = [await doors.enter(backend, room, person=person) for person in people]
         talks = [asyncio.create_task(_talk(chat, room)) for chat in speakers]
         await witness.until(lambda: len(witness.ledger(room).texts) > 20)
         backend.terminate()
         outcomes = await asyncio.gather(*talks)
-        again = await doors.enter(elsewhere, room)
-        last = [await again.post(room, text, id=text) for _, text in outcomes][-1]
-        await witness.reached(room, last)
-        await witness.reached(room, await again.post(room, "the last word"))
+        for person, (_, text) in zip(people, outcomes, strict=True):
+            again = await doors.enter(elsewhere, room, person=person)
+            await again.post(room, text, id=text)
+        await witness.reached(room, await witness.post(room, "the last word"))
         said = [text for acknowledged, unanswered in outcomes for text in (*acknowledged, unanswered)]
         assert Counter(witness.ledger(room).texts) == Counter([*said, "the last word"])
     finally:
