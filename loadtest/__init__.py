@@ -1,6 +1,8 @@
 """The load test: what the backends, and what people write instead of them, do under many connections.
 
-A seeded plan says who posts what and when (`plan`). One process keeps all connections, posts when the plan says so
-whether or not the server keeps up, and accounts for every delivery (`generator`, `ledger`, `histogram`). Servers are
-watched from outside (`sampler`). What was found is data (`results`) before it is a table (`report`).
+A seeded plan says who does what and when (`workload`, `schedule`; `plan` for the benchmark). Processes of the generator
+hold all connections, act when the plan says so whether or not the server keeps up, and account for every delivery
+(`crew/` upon `connection`, `reference`, `ledger`, `histogram`). Who conducts starts what is measured, watches it from
+outside, and writes everything down (`conductor/`, `record/`). What follows is computed from the record alone
+(`outcome/`). `scenarios/` are the questions. `bench` and what it names are the benchmark of the highest rates.
 """

@@ -10,6 +10,7 @@ from typing import Final
 from loadtest.baselines import node
 from loadtest.targets import limits_off
 from stack.redis import CONFIGURATION, RedisServer
+from stack.redis_binary import RedisBinary, show
 from stack.server import ROOT
 
 PACKAGES: Final = {
@@ -41,8 +42,17 @@ def describe(redis: RedisServer | None) -> dict[str, str]:
     """Return what is known of a Redis that was started."""
     if redis is None:
         return {}
+    return {"Redis": _redis(redis.version)}
+
+
+def redis(binary: RedisBinary) -> str:
+    """Return what is known of a Redis that will be started."""
+    return _redis(show(binary.version))
+
+
+def _redis(version: str) -> str:
     kept = " ".join(f"{name} {CONFIGURATION[name]}" for name in ("appendonly", "appendfsync", "maxmemory-policy"))
-    return {"Redis": f"{redis.version}, {kept}"}
+    return f"{version}, {kept}"
 
 
 def _list(cpus: frozenset[int]) -> str:

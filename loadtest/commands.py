@@ -3,7 +3,6 @@
 import argparse
 import os
 import resource
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -125,7 +124,7 @@ def _run(options: argparse.Namespace) -> int:
         found,
         options.repeats or (scenario.repeats if len(found) > 1 else 1),
         _through_locust(_place(workload, processes), options) if options.locust else _place(workload, processes),
-        shlex.join(["python", "-m", "loadtest", *sys.argv[1:]]).split(" "),
+        ["python", "-m", "loadtest", *sys.argv[1:]],
         options.out,
     )
     with Progress(experiment, plain=options.plain) as progress:

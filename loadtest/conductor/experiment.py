@@ -1,6 +1,7 @@
 """A run: all trials of all contenders in interleaved, randomised blocks, written down as they go."""
 
 import random
+import resource
 import shutil
 import tempfile
 import time
@@ -19,6 +20,7 @@ from loadtest.record.models import Fairness, Phase, Plan, Run, Second, Setting, 
 from loadtest.scenario import Scenario
 from loadtest.schedule import Schedule
 from stack.guard import GUARD
+from stack.redis_binary import find_redis
 
 WHY: Final[Mapping[str, str]] = {
     "CHAT_COMMAND_RATE": "the load is limited by the plan, not by the server",
@@ -126,7 +128,11 @@ class Experiment:
 
     def _environment(self) -> dict[str, str]:
         generators = frozenset(cpu for cpu in self.place.generator_cpus if cpu is not None)
-        return circumstances.machine(self.place.server_cpus, generators or None)
+        known = circumstances.machine(self.place.server_cpus, generators or None)
+        if any(one.ours for one in self.contenders):
+            known["Redis"] = circumstances.redis(find_redis())
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return known | {"descriptors": f"{files:,} per process"}
 
     def _fairness(self) -> Fairness:
         workload = self.schedule.workload
@@ -135,13 +141,13 @@ class Experiment:
         rows = [
             _row("target", {one.label: one.title for one in self.contenders}, "what is compared"),
             _row("plan", dict.fromkeys(by_label, f"the same, seed {self.schedule.seed}")),
-            _row("generator", dict.fromkeys(by_label, f"the same code, {len(self.place.generator_cpus)} processes")),
+            _row("generator", dict.fromkeys(by_label, self.place.described)),
             _row("CPUs of the server and its Redis", dict.fromkeys(by_label, _cpus(self.place.server_cpus))),
             _row("permessage-deflate", dict.fromkeys(by_label, "not offered")),
             _row("Redis", {one.label: "one of its own, empty" if one.ours else "none" for one in self.contenders}),
         ]
         for name in names:
-            values = {label: values.get(name, "default") for label, values in by_label.items()}
+            values = {one.label: by_label[one.label].get(name, _unset(one)) for one in self.contenders}
             rows.append(_row(name, values, WHY.get(name, "asked for by the scenario")))
         return Fairness(settings=rows)
 
@@ -169,6 +175,11 @@ def plan_of(scenario: Scenario, schedule: Schedule) -> Plan:
         actions=len(schedule.actions),
         digest=schedule.digest(),
     )
+
+
+def _unset(contender: Contender) -> str:
+    """What is said of a setting that was not given."""
+    return "default" if contender.ours else "not known" if contender.target is None else "none"
 
 
 def _row(name: str, values: dict[str, str], why: str = "") -> Setting:

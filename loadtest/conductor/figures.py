@@ -27,7 +27,8 @@ def _figures(trial: Trial, windows: Sequence[Window], seconds: Sequence[Second])
     measured = [phase for phase, window in zip(trial.phases, windows, strict=True) if window.phase.measured]
     figures: dict[str, float | None] = {}
     for name in ("delivery", "service", "uncorrected", "handshake", "http", "first", "median", "last"):
-        found = merge.latency(merge.added(getattr(phase.latency, name) for phase in measured))
+        phases = trial.phases if name == "handshake" else measured  # most come in before anything is measured
+        found = merge.latency(merge.added(getattr(phase.latency, name) for phase in phases))
         figures |= {f"{name}_p50": found.p50, f"{name}_p99": found.p99, f"{name}_max": found.max}
     passed = sum(phase.seconds for phase in measured)
     intended = trial.denominators.intended

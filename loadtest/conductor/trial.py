@@ -60,6 +60,12 @@ class Place:
         return len(self.generator_cpus)
 
     @property
+    def described(self) -> str:
+        """The generator, in words."""
+        count = "1 process" if self.processes == 1 else f"{self.processes} processes"
+        return f"the same code, {count}{', conducted by Locust' if self.by_locust else ''}"
+
+    @property
     def used(self) -> frozenset[int] | None:
         pinned = frozenset(cpu for cpu in self.generator_cpus if cpu is not None)
         return None if self.server_cpus is None else self.server_cpus | pinned

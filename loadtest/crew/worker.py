@@ -185,7 +185,7 @@ class Worker:
         """Wait until all is delivered; False where a backlog remains."""
         deadline = time.monotonic() + LONGEST_BACKLOG
         self.crew.heard = time.monotonic()
-        while not self.crew.delivered:
+        while not self.crew.delivered or self._coming_back():
             self.turn(0.02)
             self._look(now := time.monotonic())
             if now > deadline:

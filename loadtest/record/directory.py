@@ -111,15 +111,15 @@ class StoredRun:
     def as_json(self) -> dict[str, Any]:
         """Return everything as one object, by the names of the files without their endings: for a page."""
         return {
-            "run": self.run.model_dump(),
-            "plan": self.plan.model_dump(),
-            "fairness": self.fairness.model_dump(),
+            "run": self.run.model_dump(mode="json"),
+            "plan": self.plan.model_dump(mode="json"),
+            "fairness": self.fairness.model_dump(mode="json"),
             "environment": self.environment,
-            "series": [second.model_dump() for second in self.series()],
-            "servers": [sample.model_dump() for sample in self.servers()],
-            "events": [event.model_dump() for event in self.events],
-            "trials": [trial.model_dump() for trial in self.trials],
-            "verdict": self.verdict.model_dump() if self.verdict else None,
+            "series": [second.model_dump(mode="json") for second in self.series()],
+            "servers": [sample.model_dump(mode="json") for sample in self.servers()],
+            "events": [event.model_dump(mode="json") for event in self.events],
+            "trials": [trial.model_dump(mode="json") for trial in self.trials],
+            "verdict": self.verdict.model_dump(mode="json") if self.verdict else None,
         }
 
 

@@ -1,11 +1,16 @@
 import base64
 import hashlib
+import selectors
+import socket
 import struct
 
 import pytest
 
 from chat_core.codec import text_frame
 from loadtest import wire
+from loadtest.connection import Connection
+from loadtest.ledger import Ledger
+from loadtest.reference import Reference
 
 
 def unmasked(frame: bytes) -> bytes:
@@ -60,3 +65,18 @@ def test_handshake_is_accepted_only_with_the_right_answer() -> None:
     assert not wire.accepted(head.replace(b"101", b"200"), nonce)
     assert not wire.accepted(head, b"another nonce !!")
     assert not wire.accepted(head + b"\r\nSec-WebSocket-Extensions: permessage-deflate", nonce)
+
+
+def test_beyond_the_ports_of_one_address_there_is_another() -> None:
+    """20,000 connections from each address of the loopback: the 20,001st comes from the next one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, selectors.DefaultSelector() as selector:
+        address = ("127.0.0.1", listener.getsockname()[1])
+        seen = []
+        for number in (0, 19_999, 20_000, 45_000):
+            reference = Reference("r", Ledger(0.1))
+            member = Connection(number, reference, address, {}, selector, memoryview(bytearray(10)))
+            peer, (source, _) = listener.accept()
+            seen.append(source)
+            member.close("enough")
+            peer.close()
+    assert seen == ["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.3"]
