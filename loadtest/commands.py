@@ -47,6 +47,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     run.add_argument("--rate", type=_number(0.01), metavar="R", help="messages a second at most, of all together")
     run.add_argument("--duration", type=_number(1, 86400), metavar="S", help="seconds of a trial")
     run.add_argument("--repeats", type=_whole(1), metavar="K", help="trials of each target, in randomised blocks")
+    run.add_argument("--patience", type=_whole(0), metavar="N", help="trials to make again if others disturb (half)")
     run.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed, the same plan (1)")
     run.add_argument("--processes", type=_whole(1), metavar="N", help="of the generator (one for each CPU it has)")
     run.add_argument("--locust", type=_whole(1), metavar="N", help="let N workers of Locust start them (`make locust`)")
@@ -118,14 +119,16 @@ def _run(options: argparse.Namespace) -> int:
     if options.locust and not LOCUST.exists():
         raise UsageError(f"there is no {LOCUST.relative_to(ROOT)}: `make locust` installs it")
     check(found)
+    repeats = options.repeats or (scenario.repeats if len(found) > 1 else 1)
     experiment = Experiment(
         scenario,
         make_schedule(workload, options.seed),
         found,
-        options.repeats or (scenario.repeats if len(found) > 1 else 1),
+        repeats,
         _through_locust(_place(workload, processes), options) if options.locust else _place(workload, processes),
         ["python", "-m", "loadtest", *sys.argv[1:]],
         options.out,
+        patience=_patience(options.patience, repeats * len(found)),
     )
     with Progress(experiment, plain=options.plain) as progress:
         path, verdict = experiment.run(progress.see)
@@ -180,6 +183,10 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 # ---- what they need -----------------------------------------------------------------------------
+
+
+def _patience(asked: int | None, trials: int) -> int:
+    return max(2, trials // 2) if asked is None else asked
 
 
 def _scenario(name: str) -> Scenario:

@@ -14,7 +14,7 @@ from typing import Final
 from loadtest import circumstances
 from loadtest.conductor.contender import Contender, settings
 from loadtest.conductor.trial import Course, Place
-from loadtest.outcome.judge import judge
+from loadtest.outcome.judge import disturbed, judge
 from loadtest.record.directory import RunWriter
 from loadtest.record.models import Fairness, Phase, Plan, Run, Second, Setting, TargetRecord, Trial, Verdict
 from loadtest.scenario import Scenario
@@ -49,6 +49,8 @@ class Experiment:
     place: Place
     command: Sequence[str]
     out: Path
+    patience: int = 0
+    """how many trials may be made again because other programs disturbed them"""
 
     @property
     def order(self) -> list[tuple[int, Contender]]:
@@ -73,11 +75,7 @@ class Experiment:
             trials: list[Trial] = []
             interrupted = False
             try:
-                for repeat, contender in self.order:
-                    trials.append(self._course(contender, repeat, writer, work_dir, seen).run())
-                    writer.append("trials.jsonl", trials[-1])
-                    if trials[-1].conformance:
-                        break
+                self._make(trials, writer, work_dir, seen)
             except KeyboardInterrupt:
                 interrupted = True
             verdict = judge(run, plan, trials, interrupted=interrupted)
@@ -86,12 +84,32 @@ class Experiment:
             writer.write("run.json", run)
         return path, verdict
 
-    def _course(self, contender: Contender, repeat: int, writer: RunWriter, work_dir: Path, seen: Seen) -> Course:
+    def _make(self, trials: list[Trial], writer: RunWriter, work_dir: Path, seen: Seen) -> None:
+        """Make all trials, and add them to ``trials``. What other programs made void is made again, a few times."""
+        patience = self.patience
+        for block, contender in self.order:
+            while True:
+                repeat = sum(trial.label == contender.label for trial in trials)
+                trial = self._course(contender, repeat, block, writer, work_dir, seen).run()
+                again = patience > 0 and disturbed(trial)
+                if again:
+                    trial.status = "disturbed"
+                    patience -= 1
+                trials.append(trial)
+                writer.append("trials.jsonl", trial)
+                if trial.conformance:
+                    return
+                if not again:
+                    break
+
+    def _course(
+        self, contender: Contender, repeat: int, block: int, writer: RunWriter, work_dir: Path, seen: Seen
+    ) -> Course:
         return Course(
             contender,
             self.schedule,
             repeat,
-            repeat,
+            block,
             self.place,
             writer,
             work_dir,

@@ -31,7 +31,7 @@ class Progress:
 
     def see(self, label: str, repeat: int, second: Second | None, what: str) -> None:
         """Something happened: see `loadtest.conductor.experiment.Seen`."""
-        trial = f"{repeat + 1} of {self._experiment.repeats}"
+        trial = f"trial {repeat + 1} (of {self._experiment.repeats})"
         if second is None:
             self._rows[label] = (label, trial, what, *[""] * (len(COLUMNS) - 3))
         else:

@@ -176,16 +176,16 @@ def _missed(result: PhaseResult, limit: float) -> str:
     return ""
 
 
-def _by_repeat(trials: Sequence[Trial], label: str) -> list[Trial]:
-    return sorted((trial for trial in trials if trial.label == label), key=lambda trial: trial.repeat)
+def _by_block(trials: Sequence[Trial], label: str) -> list[Trial]:
+    return sorted((trial for trial in trials if trial.label == label), key=lambda trial: trial.block)
 
 
 def _values(trials: Sequence[Trial], label: str, metric: str) -> list[float | None]:
-    return [trial.figures.get(metric) for trial in _by_repeat(trials, label)]
+    return [trial.figures.get(metric) for trial in _by_block(trials, label)]
 
 
 def _results(trials: Sequence[Trial], label: str, phase: str) -> list[PhaseResult]:
-    return [one for trial in _by_repeat(trials, label) for one in trial.phases if one.name == phase]
+    return [one for trial in _by_block(trials, label) for one in trial.phases if one.name == phase]
 
 
 def _phase_values(trials: Sequence[Trial], label: str, phase: str) -> list[float | None]:

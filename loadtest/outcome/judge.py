@@ -14,12 +14,15 @@ MOST_LAG: Final = 0.005
 MOST_LOOP_LAG: Final = 0.005
 MOST_PAUSE: Final = 0.02
 LEAST_ACHIEVED: Final = 0.995
+DISTURBED: Final = 0.1
+"""Part of a CPU that other programs took of those in use."""
 BUSY: Final = 0.9
 """Part of a CPU beyond which a process has no more to give."""
 
 
 def judge(run: Run, plan: Plan, trials: Sequence[Trial], *, interrupted: bool = False) -> Verdict:
     """Return the verdict on what was recorded; nothing else goes into it."""
+    trials = [trial for trial in trials if trial.status != "disturbed"]
     reasons = [reason for trial in trials for reason in void_reasons(trial)]
     objectives = [judged for target in run.targets for judged in _judge(target.label, run.objectives, trials)]
     if not reasons and not interrupted:
@@ -50,6 +53,11 @@ def judge(run: Run, plan: Plan, trials: Sequence[Trial], *, interrupted: bool = 
         verdict.outcome, verdict.exit_code = "missed", 1
     verdict.headline = _headline(run, trials, verdict)
     return verdict
+
+
+def disturbed(trial: Trial) -> bool:
+    """Whether a trial is void and other programs are why: it says nothing of either side, and may be made again."""
+    return bool(void_reasons(trial)) and (trial.resources.others_cpu or 0.0) > DISTURBED
 
 
 def void_reasons(trial: Trial) -> list[str]:

@@ -368,7 +368,8 @@ class Trial(Record):
     block: int
     began: float
     seconds: float
-    status: Literal["complete", "interrupted", "failed"]
+    status: Literal["complete", "failed", "disturbed"]
+    """disturbed: other programs made it void, it was made again, and it is not judged"""
     error: str = ""
     conformance: list[str]
     """what failed of the checks before timing; empty: all passed"""

@@ -123,9 +123,8 @@ def _phases(stored: StoredRun, labels: Sequence[str]) -> str:
             continue
         cells = [phase.name, f"{phase.rate:,.3g}"]
         for label in labels:
-            results = [
-                one for trial in stored.trials if trial.label == label for one in trial.phases if one.name == phase.name
-            ]
+            own = [trial for trial in stored.trials if trial.label == label and trial.status == "complete"]
+            results = [one for trial in own for one in trial.phases if one.name == phase.name]
             rate = [one.deliveries / one.seconds for one in results]
             cells += [f"{median(rate):,.0f}" if rate else "–"]
             cells += [_middle_of([one.latency.delivery for one in results], name) for name in ("p50", "p99")]
@@ -178,6 +177,10 @@ def _ledger(stored: StoredRun) -> str:
         lines += [("", example[:200]) for example in trial.examples[:3]]
         if trial.error:
             lines.append(("", trial.error))
+        if trial.status == "disturbed":
+            lines.append(
+                ("", f"disturbed by other programs ({trial.resources.others_cpu:.0%} of a CPU), and made again")
+            )
     return _bullets(lines)
 
 
@@ -239,7 +242,8 @@ def trials_csv(stored: StoredRun) -> str:
 
 
 def _middle(trials: Iterable[Trial], label: str, metric: str) -> float | None:
-    values = [value for trial in trials if trial.label == label and (value := trial.figures.get(metric)) is not None]
+    own = (trial for trial in trials if trial.label == label and trial.status == "complete")
+    values = [value for trial in own if (value := trial.figures.get(metric)) is not None]
     return median(values) if values else None
 
 

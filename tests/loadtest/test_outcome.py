@@ -11,7 +11,7 @@ from loadtest.conductor.experiment import plan_of
 from loadtest.conductor.merge import added, health, histogram, latency
 from loadtest.histogram import Histogram
 from loadtest.outcome import statistics
-from loadtest.outcome.judge import judge, void_reasons
+from loadtest.outcome.judge import disturbed, judge, void_reasons
 from loadtest.record.models import (
     Denominators,
     GeneratorHealth,
@@ -144,6 +144,19 @@ class TestVerdict:
         assert "were offered" in void_reasons(trial("a", phases=short))[0]
         kept = trial("a", phases=short, ledger=Ledger(unsent=len(short)))
         assert not void_reasons(kept), "whose connection was gone could not be offered to: the server's doing"
+
+    def test_what_others_disturbed_is_told_from_what_the_generator_could_not_do(self) -> None:
+        late = HEALTHY.model_copy(update={"send_lag_p99": 0.006})
+        nothing = dict.fromkeys(Resources.model_fields)
+        busy = Resources(**{**nothing, "others_cpu": 0.2})
+        assert disturbed(trial("a", generator=late, resources=busy))
+        assert not disturbed(trial("a", generator=late))
+        assert not disturbed(trial("a", resources=busy)), "it was measured all the same"
+
+    def test_a_trial_that_was_made_again_is_not_judged(self) -> None:
+        late = HEALTHY.model_copy(update={"send_lag_p99": 0.006})
+        trials = [trial("a", status="disturbed", generator=late), trial("a", repeat=1)]
+        assert judge(run_of("a"), PLAN, trials).exit_code == 0
 
     def test_what_does_not_conform_is_not_measured(self) -> None:
         verdict = judge(run_of("a"), PLAN, [trial("a", status="failed", conformance=["it says no"])])

@@ -35,7 +35,7 @@ def loadtest(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def measured(out: Path, *arguments: str) -> StoredRun:
     """Make a run and return what is stored of it."""
-    done = loadtest("run", *arguments, "--out", str(out), "--plain")
+    done = loadtest("run", *arguments, "--out", str(out), "--plain", "--patience", "0")
     assert done.returncode in MEASURED, done.stderr + done.stdout
     (path,) = out.iterdir()
     stored = StoredRun.read(path)
