@@ -147,7 +147,7 @@ class TestVerdict:
 
     def test_what_others_disturbed_is_told_from_what_the_generator_could_not_do(self) -> None:
         late = HEALTHY.model_copy(update={"send_lag_p99": 0.006})
-        nothing = dict.fromkeys(Resources.model_fields)
+        nothing: dict[str, Any] = dict.fromkeys(Resources.model_fields)
         busy = Resources(**{**nothing, "others_cpu": 0.2})
         assert disturbed(trial("a", generator=late, resources=busy))
         assert not disturbed(trial("a", generator=late))
