@@ -20,6 +20,8 @@ from loadtest.sampler import busy_seconds
 from stack.errors import StackError
 
 PAGE: Final = 4096
+SELDOM: Final = 5
+"""Looks between two at what takes milliseconds to find out: which processes there are, and what memory they share."""
 REDIS_PATIENCE: Final = 0.2
 COUNTED: Final = ("_total", "_sum", "_count", "_bucket")
 
@@ -34,17 +36,20 @@ class Watch:
         self._seen: dict[int, tuple[float, float, int, int]] = {}
         self._redis = _client(running.redis.url) if running.redis else None
         self._ops: tuple[float, int] | None = None
+        self._looks = 0
+        self._pids: list[int] = []
+        self._pss: dict[int, int | None] = {}
 
     def processes(self) -> list[Process]:
         """Return the server's processes and its Redis; none of those that are down."""
-        server, redis = self._running.server, self._running.redis
         found: list[Process] = []
+        if not self._looks % SELDOM or not all(map(psutil.pid_exists, self._pids)):
+            self._pids = self._server_pids()
+        for place, pid in enumerate(self._pids):
+            found += self._look(pid, "worker" if place else "server")
         with contextlib.suppress(StackError):
-            for place, pid in enumerate(server.pids() if server else ()):
-                found += self._look(pid, "worker" if place else "server")
-        with contextlib.suppress(StackError):
-            for pid in redis.pids() if redis else ():
-                found += self._look(pid, "redis")
+            found += self._look(self._running.redis.pid, "redis") if self._running.redis else []
+        self._looks += 1
         return found
 
     def redis(self) -> RedisSample | None:
@@ -66,14 +71,13 @@ class Watch:
 
     def cpu(self) -> dict[str, float]:
         """Return CPU seconds so far: of the server, of its Redis, of everything on the CPUs in use."""
-        server, redis = self._running.server, self._running.redis
+        redis = [self._running.redis.pid] if self._running.redis and self._running.redis.running else []
+        return {"server": cpu_of(self._server_pids()), "redis": cpu_of(redis), "all": busy_seconds(self._cpus)}
+
+    def _server_pids(self) -> list[int]:
         with contextlib.suppress(StackError):
-            return {
-                "server": cpu_of(server.pids() if server else ()),
-                "redis": cpu_of(redis.pids() if redis else ()),
-                "all": busy_seconds(self._cpus),
-            }
-        return {"server": 0.0, "redis": 0.0, "all": busy_seconds(self._cpus)}
+            return self._running.server.pids() if self._running.server else []
+        return []
 
     def _look(self, pid: int, role: Any) -> list[Process]:
         try:
@@ -85,6 +89,8 @@ class Watch:
                 fds = process.num_fds()
         except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
             return []
+        if not self._looks % SELDOM or pid not in self._pss:
+            self._pss[pid] = _pss(pid)
         before = self._seen.get(pid)
         self._seen[pid] = (now, cpu, switches.voluntary, switches.involuntary)
         passed = now - before[0] if before else 0.0
@@ -94,7 +100,7 @@ class Watch:
                 role=role,
                 cpu=(cpu - before[1]) / passed if before and passed else 0.0,
                 rss=memory,
-                pss=_pss(pid),
+                pss=self._pss[pid],
                 threads=threads,
                 fds=fds,
                 voluntary=(switches.voluntary - before[2]) / passed if before and passed else 0.0,
