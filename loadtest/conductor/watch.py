@@ -5,7 +5,7 @@ import http.client
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psutil
 from redis import Redis
@@ -26,6 +26,16 @@ REDIS_PATIENCE: Final = 0.2
 COUNTED: Final = ("_total", "_sum", "_count", "_bucket")
 
 
+class Switches(NamedTuple):
+    """Context switches counted so far, and per second since the look before."""
+
+    at: float
+    voluntary: int
+    involuntary: int
+    voluntary_rate: float = 0.0
+    involuntary_rate: float = 0.0
+
+
 class Watch:
     """What changed since the last look. ``cpus`` are those in use by the contender and the generator."""
 
@@ -33,7 +43,8 @@ class Watch:
         self._running = running
         self._counters = counters
         self._cpus = cpus
-        self._seen: dict[int, tuple[float, float, int, int]] = {}
+        self._seen: dict[int, tuple[float, float]] = {}
+        self._switches: dict[int, Switches] = {}
         self._redis = _client(running.redis.url) if running.redis else None
         self._ops: tuple[float, int] | None = None
         self._looks = 0
@@ -83,7 +94,7 @@ class Watch:
         try:
             process = psutil.Process(pid)
             with process.oneshot():
-                times, switches, now = process.cpu_times(), process.num_ctx_switches(), time.monotonic()
+                times, now = process.cpu_times(), time.monotonic()
                 cpu = times.user + times.system
                 memory, threads = process.memory_info().rss, process.num_threads()
                 fds = process.num_fds()
@@ -91,8 +102,9 @@ class Watch:
             return []
         if not self._looks % SELDOM or pid not in self._pss:
             self._pss[pid] = _pss(pid)
+            self._switches[pid] = _switches(pid, self._switches.get(pid))
         before = self._seen.get(pid)
-        self._seen[pid] = (now, cpu, switches.voluntary, switches.involuntary)
+        self._seen[pid] = (now, cpu)
         passed = now - before[0] if before else 0.0
         return [
             Process(
@@ -103,11 +115,28 @@ class Watch:
                 pss=self._pss[pid],
                 threads=threads,
                 fds=fds,
-                voluntary=(switches.voluntary - before[2]) / passed if before and passed else 0.0,
-                involuntary=(switches.involuntary - before[3]) / passed if before and passed else 0.0,
+                voluntary=self._switches[pid].voluntary_rate,
+                involuntary=self._switches[pid].involuntary_rate,
                 connections=self._counters.connections(pid),
             )
         ]
+
+
+def _switches(pid: int, before: Switches | None) -> Switches:
+    """Count those of all threads: what a process says of itself is of its first thread alone."""
+    now, voluntary, involuntary = time.monotonic(), 0, 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            for line in status.read_text().splitlines():
+                if line.startswith("voluntary_ctxt_switches:"):
+                    voluntary += int(line.split()[1])
+                elif line.startswith("nonvoluntary_ctxt_switches:"):
+                    involuntary += int(line.split()[1])
+    if before is None:
+        return Switches(now, voluntary, involuntary)
+    passed = now - before.at
+    rates = max(0, voluntary - before.voluntary) / passed, max(0, involuntary - before.involuntary) / passed
+    return Switches(now, voluntary, involuntary, *rates)
 
 
 def cpu_of(pids: Iterable[int]) -> float:

@@ -100,7 +100,7 @@ def _figures(stored: StoredRun, verdict: Verdict) -> list[str]:
         parts += ["## Phases", _phases(stored, labels)]
     if verdict.comparisons:
         parts += ["## Comparison", _compared(verdict.comparisons)]
-    if verdict.noise:
+    if verdict.noise and len(labels) > 2:
         parts += ["## Noise floor: the same target against itself", _compared(verdict.noise)]
     parts += [f"- {one.text}" for one in verdict.crossover]
     parts += [
