@@ -125,7 +125,7 @@ class Stack:
             self._control = None
             (self._meeting_place / "control").unlink(missing_ok=True)
         if self.monitor is not None:
-            self.monitor.stop(2.0)
+            self.monitor.stop(4.0)
 
     def __enter__(self) -> Self:
         self.start()

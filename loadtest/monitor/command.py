@@ -4,7 +4,9 @@ import argparse
 import logging
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from socket import socket
 from typing import Final
 
 import uvicorn
@@ -16,7 +18,21 @@ from loadtest.monitor.watch import Target, Watch
 from stack.server import DATA
 
 KNOWN: Final = {"async": ("FastAPI chat", "asgi"), "sync": ("Flask chat", "wsgi")}
-CLOSE_WITHIN: Final = 2
+CLOSE_WITHIN: Final = 1
+"""Seconds that pages have to see their streams end."""
+
+
+class Server(uvicorn.Server):
+    """Ends the streams of its pages before it waits for them to end."""
+
+    def __init__(self, config: uvicorn.Config, pages: Pages) -> None:
+        super().__init__(config)
+        self._pages = pages
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop."""
+        self._pages.hang_up()
+        await super().shutdown(sockets)
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -65,7 +81,8 @@ def main(options: argparse.Namespace) -> int:
             access_log=False,
             timeout_graceful_shutdown=CLOSE_WITHIN,
         )
-        uvicorn.Server(config).run()
+        with suppress(KeyboardInterrupt):  # uvicorn has stopped in order, and raises the signal once more
+            Server(config, pages).run()
     return 0
 
 

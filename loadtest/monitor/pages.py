@@ -84,11 +84,14 @@ class Pages:
         ticking = asyncio.create_task(self._watch.tick_forever(lambda tick: self._publish(f"data: {tick}\n\n")))
         yield
         ticking.cancel()
-        for listener in list(self._listeners):
-            listener.put_nowait(None)
         await self._watch.crowd.stop()
         await self._measurement.stop()
         self._watch.close()
+
+    def hang_up(self) -> None:
+        """End all streams: a server that stops would wait for them."""
+        for listener in list(self._listeners):
+            listener.put_nowait(None)
 
     # ---- what is known --------------------------------------------------------------------------
 
