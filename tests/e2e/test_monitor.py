@@ -67,6 +67,7 @@ async def page(watched: Stack, open_page: OpenPage) -> AsyncIterator[Page]:
     yield page
     with Api(watched) as api:
         api.ask("DELETE", "load")
+        api.ask("DELETE", "measurement")
 
 
 async def go(page: Page, stack: Stack, where: str = "") -> None:
@@ -251,12 +252,31 @@ async def test_what_makes_no_sense_is_said_on_the_page(page: Page, watched: Stac
         assert (second.status_code, second.json()["detail"]) == (409, "a load is running already: stop it first")
 
 
+async def test_a_scenario_is_measured_from_the_page_and_stopped(watched: Stack, page: Page) -> None:
+    await go(page, watched, "runs")
+    await page.get_by_test_id("measure-rate").fill("1e9")
+    await page.get_by_test_id("measure-start").click()
+    await expect(page.get_by_test_id("measure-error")).to_contain_text(
+        "rate: Input should be less than or equal to 5000"
+    )
+    await page.get_by_test_id("measure-rate").fill("")
+    await page.get_by_test_id("measure-duration").fill("30")
+    await page.get_by_test_id("measure-start").click()
+    await expect(page.get_by_test_id("measuring")).to_contain_text("Measuring small")
+    with Api(watched) as api:
+        assert api.ask("POST", "load", HARMLESS).status_code == 409
+        assert api.ask("POST", "measurement", {"scenario": "small"}).status_code == 409
+    await expect(page.get_by_test_id("run")).to_have_count(3, timeout=SLOW)
+    await page.get_by_test_id("measure-stop").click()
+    await expect(page.get_by_test_id("measured")).to_contain_text("interrupted", timeout=SLOW)
+    await expect(page.get_by_test_id("run").first).to_contain_text("interrupted", timeout=SLOW)
+
+
 # ---- stored runs --------------------------------------------------------------------------------
 
 
 async def test_a_stored_run_is_opened_and_replayed(watched: Stack, page: Page) -> None:
     await go(page, watched, "runs")
-    await expect(page.get_by_test_id("run")).to_have_count(2)
     await page.get_by_role("link", name="made").first.click()
     await expect(page.get_by_test_id("run-verdict")).to_contain_text("made up, and passed")
     await replayed(page)

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Board, WINDOWS } from "./board";
 import { Chart } from "./Chart";
+import { Closes } from "./Closes";
 import { ofModel } from "./colours";
 import { Heatmap } from "./Heatmap";
 import { labelsOf, PANELS, PERCENTILES, type Panel } from "./panels";
@@ -80,6 +81,7 @@ export function Charts({ board }: { board: Board }) {
             {PANELS.filter((panel) => panel.group === group && ((!panel.optional && board.clock === "wall") || filled(panel, board))).map((panel) => (
               <Chart key={`${panel.id}${panel.id === "latency" ? board.percentile : ""}`} panel={panel} board={board} />
             ))}
+            {group === "people" && <Closes board={board} />}
             {group === "people" && heats.map((side) => <Heatmap key={side.label} board={board} side={side} />)}
           </div>
         </section>
