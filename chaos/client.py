@@ -54,7 +54,7 @@ class Client:
         self.retired = False
         self.recorder = recorder
         self._doors = list(doors)
-        self._rng = rng
+        self.rng = rng
         self._pace = pace
         self._socket: ClientConnection | None = None
         self._connected = asyncio.Event()
@@ -114,8 +114,8 @@ class Client:
                 return place(result)
             code: str = reply["error"]["code"]
             if code == "unavailable":
-                await asyncio.sleep(self._rng.uniform(0.05, 0.3))
-                if self._rng.random() < 0.3 and membership.live.is_set():
+                await asyncio.sleep(self.rng.uniform(0.05, 0.3))
+                if self.rng.random() < 0.3 and membership.live.is_set():
                     membership.go_astray()  # resume first, as the protocol has it
             elif code == "not_joined":
                 membership.go_astray()
@@ -126,7 +126,7 @@ class Client:
 
     def _is_doubtful(self) -> bool:
         """Whether to send again what is known to be written, as one does who did not see it: it must change nothing."""
-        return self._rng.random() < DOUBT
+        return self.rng.random() < DOUBT
 
     def switch(self) -> None:
         """Go to the other backend."""
@@ -164,7 +164,7 @@ class Client:
         failures = 0
         while True:
             bound = min(FIRST_BOUND * 2**failures, LAST_BOUND) * self._pace
-            await asyncio.sleep(max(self._not_before - time.monotonic(), self._rng.uniform(0, bound)))
+            await asyncio.sleep(max(self._not_before - time.monotonic(), self.rng.uniform(0, bound)))
             try:
                 connection = await self._open()
             except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed) as error:
@@ -231,7 +231,7 @@ class Client:
             since = {"since": membership.since} if membership.since else {}
             reply = await self._ask({"type": "join", "room": membership.room, **since})
             if reply is None or "error" in reply:
-                await asyncio.sleep(self._rng.uniform(0.05, 0.3))
+                await asyncio.sleep(self.rng.uniform(0.05, 0.3))
 
     async def _ask(self, frame: Json) -> Json | None:
         """Return the reply; None where the connection was lost before, or given up for it."""

@@ -137,7 +137,7 @@ class Crowd:
     # ---- one client -------------------------------------------------------------------------------------------------
 
     async def _chat(self, client: Client) -> None:
-        rng = client._rng
+        rng = client.rng
         pause = self.load.clients / self.load.rate
         while not self._quiet.is_set() and not client.retired:
             with suppress(TimeoutError):

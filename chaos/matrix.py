@@ -60,6 +60,7 @@ async def run_all(plan: Plan, directory: Path, say: Say) -> int:
             _tell(result, say)
             if result.verdict.findings:
                 failed.append(result)
+                (result.directory / "findings.txt").write_text("\n".join(map(str, result.verdict.findings)) + "\n")
             else:
                 await asyncio.to_thread(shutil.rmtree, result.directory)
     minutes = (time.monotonic() - began) / 60
@@ -83,4 +84,4 @@ def _tell(result: Result, say: Say) -> None:
     for finding in verdict.findings[:MOST_SHOWN]:
         say(f"      {finding}")
     if verdict.findings:
-        say(f"      all of them: python -m chaos check {result.directory}")
+        say(f"      all of them: {result.directory}/findings.txt; once more: python -m chaos check {result.directory}")

@@ -187,4 +187,4 @@ class Stage:
         """Write down what was done, beside what the clients wrote."""
         losses = [(loss.since, loss.until) for loss in self._scene.losses]
         what: Json = {"fault": self._fault.name, "span": self._span, "losses": losses}
-        (self._directory / RUN).write_text(json.dumps(what | {"findings": [str(one) for one in self.findings]}))
+        (self._directory / RUN).write_text(json.dumps(what))
