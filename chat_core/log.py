@@ -87,19 +87,20 @@ def _parts(command: Commitment) -> tuple[str, str, Position | None, str, str, st
     """Return kind, text as JSON, target, emoji, the JSON of what else the entry says, and flags."""
     match command:
         case Post():
-            more = f',"reply_to":{_json(command.reply_to)}' if command.reply_to else ""
+            more = f',"reply_to":{position(command.reply_to)}' if command.reply_to else ""
             return "m", dump(command.text), None, "", more, ""
         case Edit():
-            return "e", dump(command.text), command.target, "", f',"target":{_json(command.target)}', ""
+            return "e", dump(command.text), command.target, "", f',"target":{position(command.target)}', ""
         case Delete():
-            return "d", "", command.target, "", f',"target":{_json(command.target)}', ""
+            return "d", "", command.target, "", f',"target":{position(command.target)}', ""
         case React():
-            more = f',"target":{_json(command.target)},"emoji":{dump(command.emoji)},"on":{dump(command.on)}'
+            more = f',"target":{position(command.target)},"emoji":{dump(command.emoji)},"on":{dump(command.on)}'
             return "r", "", command.target, command.emoji, more, "1" if command.on else ""
 
 
-def _json(position: Position) -> str:
-    return f'{{"epoch":"{position.epoch}","offset":{position.offset}}}'
+def position(place: Position) -> str:
+    """Return ``place`` as JSON."""
+    return f'{{"epoch":"{place.epoch}","offset":{place.offset}}}'
 
 
 @dataclass(frozen=True, slots=True)

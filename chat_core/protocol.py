@@ -29,7 +29,6 @@ from chat_core.frames import (
     Edit,
     Join,
     Leave,
-    Members,
     Position,
     Post,
     React,
@@ -230,13 +229,13 @@ class _JoinReply:
     def __init__(self, ref: int, page: Page, user: User) -> None:
         self._ref = ref
         states = [record.state for record in page.presence.values()]
-        self._members: Members = union([*states, State(1, {user.id: user.name})]).members()
+        self._members = union([*states, State(1, {user.id: user.name})]).json().decode()
 
     def encode(self, page: Page, *, more: bool) -> bytes:
         result = (
             f'{{"epoch":"{page.epoch}","offset":{page.offset},"recovered":{codec.dump(page.recovered)},'
             f'"messages":{codec.array(page.entries)},"more":{codec.dump(more)},'
-            f'"members":{self._members.model_dump_json()},"read":{codec.dump(page.read)}}}'
+            f'"members":{self._members},"read":{log.position(page.read) if page.read else "null"}}}'
         )
         return codec.reply(self._ref, result)
 
