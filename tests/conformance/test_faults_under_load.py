@@ -203,16 +203,6 @@ async def _lossless(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None
         assert not chat.seen(Reset)
 
 
-async def _restarted(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
-    async for _ in _lossless(site, doors, http):
-        yield
-
-
-async def _cut_off(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
-    async for _ in _lossless(site, doors, http):
-        yield
-
-
 async def _lossy(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     speakers = await Speakers.begin(site, doors)
     await speakers.go_on()
@@ -223,38 +213,28 @@ async def _lossy(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     assert _check(speakers, await speakers.fall_silent()), "nothing was lost: the fault was none"
 
 
-async def _set_back(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
-    async for _ in _lossy(site, doors, http):
-        yield
-
-
-async def _emptied(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
-    async for _ in _lossy(site, doors, http):
-        yield
-
-
 @each_site
 def test_a_restart_of_redis_loses_and_doubles_nothing(site_name: str, together: Together, victim: Victim) -> None:
-    together.tell(_restarted, site_name, victim.restart, victim.restart)
+    together.tell(_lossless, site_name, victim.restart, victim.restart)
 
 
 @each_site
 def test_subscribers_that_are_cut_off_miss_nothing(site_name: str, together: Together, victim: Victim) -> None:
-    together.tell(_cut_off, site_name, victim.cut_subscribers, victim.cut_subscribers)
+    together.tell(_lossless, site_name, victim.cut_subscribers, victim.cut_subscribers)
 
 
 @each_site
 def test_what_an_older_snapshot_lacks_is_told_and_no_position_is_given_twice(
     site_name: str, together: Together, victim: Victim
 ) -> None:
-    together.tell(_set_back, site_name, victim.remember, victim.set_back)
+    together.tell(_lossy, site_name, victim.remember, victim.set_back)
 
 
 @each_site
 def test_what_an_emptied_redis_lacks_is_told_and_no_position_is_given_twice(
     site_name: str, together: Together, victim: Victim
 ) -> None:
-    together.tell(_emptied, site_name, victim.nothing, victim.empty)
+    together.tell(_lossy, site_name, victim.nothing, victim.empty)
 
 
 async def _a_crowd(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
@@ -303,11 +283,6 @@ async def _fallen_behind(site: Site, doors: Doors, http: Rest) -> AsyncGenerator
     assert (await ada.post(room, "after")).offset == last + 1, "nobody was taken for slow"
 
 
-async def _fallen_behind_and_cut_off(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
-    async for _ in _fallen_behind(site, doors, http):
-        yield
-
-
 def _write_past_backends(url: str, room: str, count: int) -> int:
     """Write long messages as a backend would, and return the offset of the last."""
     author, script = log.Author.of(User(id="w" * 16, name="Writer"), moderator=False), log.script("commit")
@@ -335,7 +310,7 @@ def test_a_subscriber_that_redis_gave_up_on_fills_what_it_missed(
     site_name: str, together: Together, victim: Victim
 ) -> None:
     together.tell(
-        _fallen_behind_and_cut_off,
+        _fallen_behind,
         site_name,
         victim.freeze_backends_on_short_rations,
         victim.thaw_backends_cut_off,

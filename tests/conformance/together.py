@@ -20,13 +20,13 @@ class Together:
 
     def __init__(self, sites: Sequence[Site]) -> None:
         self._sites = sites
-        self._ends: dict[Story, dict[str, BaseException | None]] = {}
+        self._ends: dict[tuple[Story, tuple[Step, ...]], dict[str, BaseException | None]] = {}
 
     def tell(self, story: Story, site: str, *steps: Step) -> None:
         """Raise what went wrong with ``story`` at ``site``; ``steps`` is what happens where it yields."""
-        if story not in self._ends:
-            self._ends[story] = asyncio.run(self._tell_everywhere(story, steps))
-        if error := self._ends[story][site]:
+        if (story, steps) not in self._ends:
+            self._ends[story, steps] = asyncio.run(self._tell_everywhere(story, steps))
+        if error := self._ends[story, steps][site]:
             raise error
 
     async def _tell_everywhere(self, story: Story, steps: Sequence[Step]) -> dict[str, BaseException | None]:
