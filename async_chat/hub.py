@@ -32,7 +32,7 @@ YIELD_EVERY: Final = 200
 """Writes after which a flush lets the loop do what else is due, such as REST and handshakes."""
 ADMIT_TIMEOUT: Final = 5.0
 """Seconds in which a room comes where its log is, or a join is told that it cannot."""
-CATCH_UP_PAUSE: Final = 0.01
+CATCH_UP_PAUSE: Final = 0.025
 """Seconds between two flushes of a room that is so far behind that one would make members with empty outboxes slow."""
 FORGET_AFTER: Final = 30 * 24 * 3600
 FORGET_TICKS: Final = 3600
