@@ -60,10 +60,12 @@ lint: $(INSTALLED)
 unit: $(REDIS)
 	$(RUN) pytest $(SPREAD) -m 'not slow' tests/core tests/deploy tests/scripts tests/stack $(wildcard tests/test_*.py)
 
-alerts: ## test the alert rules; needs promtool (Debian: prometheus)
+alerts: $(INSTALLED) ## test the alert rules, and the names of the metrics; needs promtool (Debian: prometheus)
 	@command -v promtool >/dev/null || { echo 'promtool is not on PATH: install prometheus' >&2; exit 1; }
 	promtool check config deploy/prometheus/prometheus.yml
 	promtool test rules deploy/prometheus/alerts_test.yml
+	$(VENV)/python -c 'import sys; from chat_core.metrics import Metrics; sys.stdout.buffer.write(Metrics().render())' \
+		| promtool check metrics
 
 lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upgrade also renews what pyproject.toml leaves open)
 	$(RUN) pip install --quiet uv==0.13.9

@@ -100,6 +100,13 @@ def test_workers_that_cannot_begin_end_the_backend(
     assert "sabotage" in ended.stderr
 
 
+def test_a_health_check_says_whether_a_backend_is_ready(servers: Servers) -> None:
+    for profile in MODULES:
+        ready = _run("launch.ready", {"CHAT_HOST": "0.0.0.0", "CHAT_PORT": str(servers.backend(profile).port)})
+        assert (ready.returncode, ready.stderr) == (0, "")
+    _one_line(_run("launch.ready", _port()), "no answer on port")
+
+
 def _one_line(ended: subprocess.CompletedProcess[str], said: str) -> None:
     assert ended.returncode > 0
     lines = ended.stderr.strip().splitlines()
