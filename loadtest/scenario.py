@@ -41,4 +41,5 @@ class Scenario:
         """Return the paragraph that begins with ``name``: Question, Hypothesis or Picture."""
         pieces = PART.split(self.doc)
         found = dict(zip(pieces[1::2], pieces[2::2], strict=True))
-        return " ".join(found.get(name, "").split())
+        text = " ".join(found.get(name, "").split())
+        return text[:1].upper() + text[1:]

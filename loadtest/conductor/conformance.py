@@ -18,8 +18,12 @@ PATIENCE: Final = 3.0
 
 def failures(address: tuple[str, int], passports: Passports, prefix: str, *, tandem: bool) -> list[str]:
     """Return what is wrong, in one line each; ``tandem`` says whether sessions and ids are promised as well."""
-    found = _delivers(address, passports, prefix)
-    found += _needs_session(address) + _takes_ids_once(address, passports, prefix) if tandem and not found else []
+    try:
+        found = _delivers(address, passports, prefix)
+        if tandem and not found:
+            found = _needs_session(address) + _takes_ids_once(address, passports, prefix)
+    except OSError as error:
+        return [f"it does not answer: {error}"]
     return found
 
 

@@ -157,11 +157,9 @@ class Course:
         trial.status = "complete"
 
     def _fleet(self, jobs: list[dict[str, Any]]) -> AnyFleet:
-        return (
-            LocustFleet(jobs, self.writer.path / "logs", self.place.locust_listens)
-            if self.place.by_locust
-            else Fleet(jobs)
-        )
+        if self.place.by_locust:
+            return LocustFleet(jobs, self.writer.path / "logs", self.place.locust_listens)
+        return Fleet(jobs)
 
     def _sessions(self, running: Running) -> tuple[str | None, bool]:
         return (SECRET, False) if running.contender.ours else (None, running.contender.target is None)

@@ -48,7 +48,6 @@ class Crew:
         *,
         returning: bool,
         seed: int,
-        path: str = "/ws",
     ) -> None:
         self.books = books
         self.selector = selectors.DefaultSelector()

@@ -1,6 +1,7 @@
 """Writing a run directory while the run is on, and reading it back."""
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ class RunWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True)
+        self._lock = threading.Lock()  # of the lines: a fault is noted by the thread that does it
         self._lines: dict[str, TextIO] = {name: (path / name).open("a", encoding="utf-8") for name in LINES}
 
     def write(self, name: str, record: Record) -> None:
@@ -52,8 +54,9 @@ class RunWriter:
     def append(self, name: str, record: Record) -> None:
         """Add a line to one of the files that hold one object per line."""
         lines = self._lines[name]
-        lines.write(record.model_dump_json() + "\n")
-        lines.flush()
+        with self._lock:
+            lines.write(record.model_dump_json() + "\n")
+            lines.flush()
 
     def __enter__(self) -> "RunWriter":
         return self

@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -256,3 +258,39 @@ def test_list_names_everything() -> None:
     done = loadtest("list")
     assert done.returncode == 0
     assert all(name in done.stdout for name in ("fanout", "half_open", "async", "null", "http://HOST:PORT"))
+
+
+@pytest.mark.parametrize("wrong", ["nobody", "silent"])
+def test_a_target_that_does_not_conform_is_not_measured(wrong: str, tmp_path: Path) -> None:
+    """It answers /healthz, and nothing else as it should."""
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(healthy(closing=wrong == "nobody"))
+        arguments = ["run", "fanout", "--target", f"http://127.0.0.1:{port}", "--connections", "4", "--plain"]
+        done = loadtest(*arguments, "--out", str(tmp_path))
+    assert done.returncode == 4, done.stderr
+    assert "does not conform" in done.stdout
+    (path,) = tmp_path.iterdir()
+    assert StoredRun.read(path).trials[0].conformance
+
+
+@contextlib.contextmanager
+def healthy(closing: bool) -> Iterator[int]:
+    """Something on a port that is fit by its own account only; any other request it answers with 404, or closes."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if closing and self.path != "/healthz":
+                self.connection.close()
+                return
+            self.send_response(200 if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
