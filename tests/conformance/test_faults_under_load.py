@@ -281,14 +281,31 @@ def test_a_crowd_is_answered_within_a_second_and_ends_exactly_once(
 
 
 async def _fallen_behind(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
+    room, peers = await _quick_readers(site, doors)
+    yield
+    last = await asyncio.to_thread(_write_past_backends, site.redis.url, room, [LONG] * 40, 12)
+    yield
+    await _get_all(room, peers, last)
+
+
+async def _a_large_batch(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
+    room, peers = await _quick_readers(site, doors)
+    last = await asyncio.to_thread(_write_past_backends, site.redis.url, room, ["€" * 4000] * 200, 1)
+    await _get_all(room, peers, last)
+    yield
+
+
+async def _quick_readers(site: Site, doors: Doors) -> tuple[str, list[RawPeer]]:
+    """Members of a room who check little, and so read fast."""
     room = fresh_room()
-    peers = [await doors.dial(backend) for backend in (site.here, site.there)]  # they read fast: nothing is checked
+    peers = [await doors.dial(backend) for backend in (site.here, site.there)]
     for peer in peers:
         peer.command("join", room=room)
         assert "result" in await peer.reply()
-    yield
-    last = await asyncio.to_thread(_write_past_backends, site.redis.url, room, 480)
-    yield
+    return room, peers
+
+
+async def _get_all(room: str, peers: list[RawPeer], last: int) -> None:
     await asyncio.gather(*(_reads_all(peer, last) for peer in peers))
     peers[0].command("post", ref=2, room=room, id=fresh_id(), text="nobody was taken for slow")
     assert (await peers[0].reply(2))["result"]["offset"] == last + 1
@@ -305,19 +322,24 @@ async def _reads_all(peer: RawPeer, last: int) -> None:
         assert not payload.startswith(b'{"type":"reset"')
 
 
-def _write_past_backends(url: str, room: str, count: int) -> int:
-    """Write long messages as a backend would, and return the offset of the last."""
+def _write_past_backends(url: str, room: str, texts: list[str], times: int) -> int:
+    """Write ``texts`` as one batch, as a backend would, some times; returns the offset of the last."""
     author, script = log.Author.of(User(id="w" * 16, name="Writer"), moderator=False), log.script("commit")
     end = 0
     with Redis.from_url(url) as client:
-        for _ in range(0, count, 40):
-            posts = [Post(type="post", ref=1, room=room, id=fresh_id(), text=LONG) for _ in range(40)]
+        for _ in range(times):
+            posts = [Post(type="post", ref=1, room=room, id=fresh_id(), text=text) for text in texts]
             arguments = log.commit_arguments(
                 keys.shard_of(room, 1), 10_000, [log.write(post, author) for post in posts]
             )
             outcomes = [log.outcome(result) for result in client.eval(script.source, 1, *arguments)]
             end = max(outcome.offset for outcome in outcomes if isinstance(outcome, log.Committed))
     return end
+
+
+@each_site
+def test_a_batch_larger_than_an_outbox_cuts_nobody_who_reads(site_name: str, together: Together) -> None:
+    together.tell(_a_large_batch, site_name)
 
 
 @each_site
