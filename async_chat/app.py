@@ -19,7 +19,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from async_chat import routes
 from async_chat.runtime import Runtime
 from async_chat.upgrade import endpoint
-from chat_core import admission, answers, api, headers, openapi, problems
+from chat_core import admission, answers, api, asyncapi, headers, openapi, problems
 from chat_core.admission import Budgets
 from chat_core.log import Unavailable
 from chat_core.problems import Answer, Refused
@@ -164,6 +164,7 @@ def _add_operations(rest: FastAPI, settings: Settings) -> None:
     rest.include_router(router)
     document = Answer(200, to_json(openapi.complete(rest.openapi())), answers.JSON)
     rest.add_route(api.OPENAPI_PATH, lambda _: routes.respond(document))
+    rest.add_route(api.ASYNCAPI_PATH, lambda _: routes.respond(asyncapi.answer()))
 
 
 def _add_pages(rest: FastAPI) -> None:

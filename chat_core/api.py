@@ -290,6 +290,7 @@ def operations(settings: Settings) -> dict[str, Operation]:
 PAGES: Final = {"/": "index.html", "/docs": "docs/swagger.html", "/redoc": "docs/redoc.html"}
 """Addresses of pages, and the files of the built client that they are."""
 OPENAPI_PATH: Final = "/openapi.json"
+ASYNCAPI_PATH: Final = "/asyncapi.json"
 SOCKET_PATH: Final = "/ws"
 
 UNBUILT: Final = Answer(
@@ -301,7 +302,7 @@ UNBUILT: Final = Answer(
 
 
 def _methods() -> dict[re.Pattern[str], set[str]]:
-    methods = {path: {"GET"} for path in (*PAGES, OPENAPI_PATH, SOCKET_PATH)}
+    methods = {path: {"GET"} for path in (*PAGES, OPENAPI_PATH, ASYNCAPI_PATH, SOCKET_PATH)}
     for operation in OPERATIONS.values():
         methods.setdefault(operation.path, set()).add(operation.method)
     for taken in methods.values():

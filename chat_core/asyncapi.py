@@ -4,15 +4,19 @@ Its examples are golden vectors: the tests of the backends and those of the brow
 """
 
 from copy import deepcopy
+from functools import cache
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from pydantic_core import to_json
 
 from chat_core import frames, sessions
+from chat_core.answers import JSON
 from chat_core.api import SOCKET_PATH, VERSION
 from chat_core.disconnects import TABLE
 from chat_core.frames import AnyCommand, AnyPush, Json
+from chat_core.problems import Answer
 from chat_core.settings import LABELS, PORTS
 from chat_core.vectors import VECTORS
 
@@ -33,6 +37,12 @@ RESULTS: Final[dict[type[BaseModel], type[BaseModel]]] = {
     for command in COMMANDS
 }
 """What the reply to each command carries."""
+
+
+@cache
+def answer() -> Answer:
+    """Return the answer to who asks for the document."""
+    return Answer(200, to_json(document()), JSON)
 
 
 def document() -> Json:

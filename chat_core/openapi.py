@@ -16,7 +16,8 @@ OPENAPI_VERSION: Final = "3.1.0"
 TITLE: Final = "Tandem"
 DESCRIPTION: Final = (
     "The REST side of a chat that exists twice, on FastAPI and on Flask, and answers the same on both. "
-    "Messages are written and received over the WebSocket at `/ws`; see docs/protocol.md."
+    "Messages are written and received over the WebSocket at `/ws`, which `/asyncapi.json` describes; "
+    "see docs/protocol.md."
 )
 TAGS: Final = (
     {"name": "session", "description": "Who somebody is."},

@@ -18,7 +18,7 @@ from werkzeug.routing.exceptions import WebsocketMismatch
 from werkzeug.utils import cached_property
 from wsproto.utilities import RemoteProtocolError
 
-from chat_core import admission, answers, api, headers, openapi, problems
+from chat_core import admission, answers, api, asyncapi, headers, openapi, problems
 from chat_core.admission import Budgets
 from chat_core.log import Unavailable
 from chat_core.problems import Answer, Refused
@@ -152,6 +152,7 @@ def _add_operations(app: Application, settings: Settings) -> None:
         register(getattr(routes, name))
     document = Answer(200, to_json(openapi.complete(app.api_doc)), answers.JSON)
     app.add_url_rule(api.OPENAPI_PATH, "openapi", lambda: routes.respond(document))
+    app.add_url_rule(api.ASYNCAPI_PATH, "asyncapi", lambda: routes.respond(asyncapi.answer()))
 
 
 def _add_pages(app: Application) -> None:

@@ -14,7 +14,7 @@ import async_chat.app
 import async_chat.runtime
 import sync_chat.app
 import sync_chat.runtime
-from chat_core import api, sessions
+from chat_core import api, asyncapi, sessions
 from chat_core.problems import MEDIA_TYPE, PROBLEMS
 from chat_core.settings import DEVELOPMENT_SECRET, MONITOR_PORT, Settings
 
@@ -214,6 +214,13 @@ def test_forgetting_a_session_empties_the_cookie() -> None:
     answer = ask("DELETE", "/api/session")
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["set-cookie"].startswith(f"{sessions.COOKIE}=; Max-Age=0; Path=/")
+
+
+def test_the_socket_is_described_beside_the_rest() -> None:
+    answer = ask("GET", "/asyncapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert httpx.Response(200, content=answer.body).json() == asyncapi.document()
+    assert slug(ask("POST", "/asyncapi.json")) == "method_not_allowed"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/rooms", "/nothing", "/openapi.json"])

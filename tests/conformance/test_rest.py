@@ -166,7 +166,17 @@ def test_both_backends_count_the_same_things(servers: Servers, http: Rest) -> No
 
 
 def test_pages_are_served_and_answer_head(lone: Backend, http: Rest) -> None:
-    for path in ("/", "/docs", "/redoc", "/openapi.json", "/healthz", "/readyz", "/metrics", "/api/about"):
+    for path in (
+        "/",
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/asyncapi.json",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/about",
+    ):
         answer = http.get(lone.url + path)
         head = http.head(lone.url + path)
         assert answer.content, path
