@@ -13,6 +13,19 @@ from chat_core.sessions import issue
 from stack.backends import Backend
 
 
+def health(backend: Backend) -> float:
+    """Return the seconds that /healthz took. Raises OSError where nobody answered within five, or at all."""
+    began = time.monotonic()
+    connection = http.client.HTTPConnection(backend.host, backend.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        if connection.getresponse().status != http.HTTPStatus.OK:
+            raise OSError("not well")
+    finally:
+        connection.close()
+    return time.monotonic() - began
+
+
 class Auditor:
     """A user who is in no room while it reads who is there."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from chaos.audit import Auditor
+from chaos.audit import Auditor, health
 from chaos.checker import check
 from chaos.client import Door
 from chaos.closing import audit, settle
@@ -144,9 +144,7 @@ class Stage:
             await self._crowd.arrive()
             self._crowd.begin()
             await asyncio.sleep(self._scale.before)
-            began = time.monotonic()
-            await self._fault.inflict(self._scene)
-            self._span = began, time.monotonic()
+            await self._inflict()
             await asyncio.sleep(self._scale.after)
             self.findings += await settle(self._crowd, self._backends, self._auditor)
             self._end()
@@ -159,6 +157,26 @@ class Stage:
         if self._fault.keeps_sockets:
             self._look_for_cuts()
         self._save()
+
+    async def _inflict(self) -> None:
+        began, watch = time.monotonic(), asyncio.create_task(self._watch_health())
+        await self._fault.inflict(self._scene)
+        self._span = began, time.monotonic()
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+    async def _watch_health(self) -> None:
+        """See that backends answer while it is not them that are hurt."""
+        while self._fault.keeps_sockets:
+            for backend in self._backends:
+                try:
+                    took = await asyncio.to_thread(health, backend)
+                except OSError as error:
+                    self.findings.append(_finding("slow", backend.name, f"/healthz did not answer: {error}"))
+                else:
+                    if took > PROMISED:
+                        self.findings.append(_finding("slow", backend.name, f"/healthz took {took:.2f} s"))
+            await asyncio.sleep(0.1)
 
     def _end(self) -> None:
         self._crowd.end()
