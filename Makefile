@@ -12,6 +12,9 @@ NPM := PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -c 'import sys, nodejs_whe
 # Tests that talk to servers mostly wait: two processes wait for twice as many.
 SPREAD := -n 2 --dist loadfile
 
+FUZZ_SEED := $(shell date +%s)
+FUZZ_ROUNDS := 20
+
 INSTALLED := .venv/.installed
 REDIS := .venv/.redis
 BROWSER := .venv/.browser
@@ -19,7 +22,7 @@ NODE_MODULES := web/node_modules/.installed
 WEB := web/dist/index.html
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run test check bench chaos soak scenarios locust build lint unit alerts lock clean
+.PHONY: help run test check fuzz bench chaos soak scenarios locust build lint unit alerts lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +36,10 @@ test: lint $(REDIS) $(BROWSER) $(WEB) ## run everything CI runs: lint, types and
 	$(RUN) pytest $(SPREAD)
 
 check: lint unit ## format, lint, types and unit tests, in seconds
+
+fuzz: $(REDIS) ## attack every profile for longer (FUZZ_ROUNDS=20), by chance (FUZZ_SEED=…, printed)
+	@echo "to do the same again: make fuzz FUZZ_SEED=$(FUZZ_SEED) FUZZ_ROUNDS=$(FUZZ_ROUNDS)"
+	FUZZ_SEED=$(FUZZ_SEED) FUZZ_ROUNDS=$(FUZZ_ROUNDS) $(RUN) pytest tests/hostile -rP
 
 bench: $(REDIS) ## measure fan-out of both backends beside the baselines
 	@$(RUN) loadtest bench

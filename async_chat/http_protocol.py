@@ -83,6 +83,8 @@ class ChatHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.expect_within()
+        if self.parser.should_upgrade():
+            self.require(self.parser.get_http_version() == "1.1", 400)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -99,7 +101,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
     def require(self, condition: bool, status: int) -> None:
         """End the parsing, with that status, unless the condition holds."""
         if not condition:
-            self.refusal = problems.status(status)
+            self.refusal = problems.problem("bad_handshake") if status == 400 else problems.status(status)
             raise ValueError
 
     def expect_within(self) -> None:

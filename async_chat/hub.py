@@ -50,7 +50,7 @@ class Member(Participant, Protocol):
         """The rooms of which it is a member."""
 
     def look(self, now: float, wall: float) -> None:
-        """Once per ping interval: see whether the peer still lives."""
+        """Twice per ping interval: see whether the peer still lives."""
 
     def dropped(self, room: str) -> None:
         """The hub has ended its membership of ``room``."""
@@ -69,7 +69,7 @@ class Hub:
         self._flush_bytes = settings.outbox_hard // 4
         self._metrics = metrics
         arrivals = TokenBucket(settings.connection_rate, settings.connection_burst)
-        self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval), arrivals)
+        self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval / 2), arrivals)
         self._admissions: dict[tuple[str, Member], asyncio.Future[bool]] = {}
         self._stale: set[Member] = set()
         self._flushing = asyncio.Lock()  # guards the order of what a member gets: one flush at a time

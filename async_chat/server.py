@@ -10,6 +10,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
 from async_chat.http_protocol import ChatHttpProtocol, Config
+from async_chat.ws_protocol import ChatWebSocketProtocol, PortableWebSocketProtocol
 from chat_core.settings import Settings
 from launch.workers import alone, buried, stop_all
 
@@ -108,7 +109,7 @@ def serve(settings: Settings, listener: socket) -> None:
         workers=settings.workers,
         loop="uvloop",
         http=ChatHttpProtocol,
-        ws="async_chat.ws_protocol:ChatWebSocketProtocol" if settings.prepared_frames else "websockets-sansio",
+        ws=ChatWebSocketProtocol if settings.prepared_frames else PortableWebSocketProtocol,
         ws_max_size=settings.max_frame,
         ws_per_message_deflate=False,
         # With prepared frames the hub sends the pings; the standard gives an application no other way to.

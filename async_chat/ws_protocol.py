@@ -67,7 +67,26 @@ class Inbox:
         return event
 
 
-class ChatWebSocketProtocol(WebSocketsSansIOProtocol):
+class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, but for the traceback that it logs when what is not UTF-8 and a close come in one read."""
+
+    __slots__ = ()
+
+    def send_receive_event_to_app(self) -> None:
+        self.frames = [b"".join(self.frames)]
+        if self.curr_msg_data_type == "text":
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                if self.conn.state is State.OPEN:  # else the peer's close is in the same read, and comes next
+                    self.conn.fail(disconnects.INVALID_UTF8.code, disconnects.INVALID_UTF8.reason)
+                    self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+
+class ChatWebSocketProtocol(PortableWebSocketProtocol):
     """One connection. ``received_at`` is the ``time.monotonic()`` of the last bytes from the peer."""
 
     # The names of the base class: kept in slots, they take a quarter of what the dict of each instance would.
@@ -182,19 +201,6 @@ class ChatWebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_cont(self, event: Frame) -> None:
         if event.data or event.fin:  # empty fragments count towards no limit: they are not kept
             super().handle_cont(event)
-
-    def send_receive_event_to_app(self) -> None:
-        self.frames = [b"".join(self.frames)]
-        if self.curr_msg_data_type == "text":
-            try:
-                self.frames[0].decode()
-            except UnicodeDecodeError:  # the base class would log a traceback
-                self.frames = []
-                if self.conn.state is State.OPEN:  # else the peer's close is in the same read, and comes next
-                    self.conn.fail(disconnects.INVALID_UTF8.code, disconnects.INVALID_UTF8.reason)
-                    self.handle_parser_exception()
-                return
-        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         if self.writable.is_set():

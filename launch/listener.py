@@ -8,12 +8,15 @@ from launch.errors import LaunchError
 BACKLOG: Final = 2048
 SEND_BUFFER: Final = 128 * 1024
 """Bytes that the kernel may hold per connection. Left alone it takes 4 MB from a peer that does not read, unseen."""
-UNACKNOWLEDGED_MS: Final = 30_000
-"""Milliseconds for which a peer may acknowledge nothing, or keep its window shut, before the kernel ends it."""
+UNACKNOWLEDGED: Final = 30.0
+"""Seconds for which a peer may acknowledge nothing, or keep its window shut, before the kernel ends it."""
 
 
-def listen(host: str, port: int, name: str = "CHAT_PORT") -> socket.socket:
-    """Return a listening socket; raise LaunchError, which names the setting, where the address cannot be had."""
+def listen(host: str, port: int, name: str = "CHAT_PORT", silence: float = UNACKNOWLEDGED) -> socket.socket:
+    """Return a listening socket; raise LaunchError, which names the setting, where the address cannot be had.
+
+    ``silence`` is in seconds: whoever acknowledges nothing is ended by then, if not before.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -25,7 +28,7 @@ def listen(host: str, port: int, name: str = "CHAT_PORT") -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the hub's pings have to do
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(min(UNACKNOWLEDGED, silence) * 1000))
     try:
         listener.bind(address)
         listener.listen(BACKLOG)

@@ -23,7 +23,8 @@ def start(backend: BackendName, serve: Callable[[Settings, socket], None]) -> in
     with ExitStack() as held:
         try:
             settings = read(backend, os.environ)
-            listener = held.enter_context(listen(settings.host, settings.port))
+            silence = settings.ping_interval + settings.ping_timeout
+            listener = held.enter_context(listen(settings.host, settings.port, silence=silence))
             watched = (
                 listen(settings.host, settings.metrics_port, "CHAT_METRICS_PORT") if settings.metrics_port else None
             )

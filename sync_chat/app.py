@@ -125,8 +125,9 @@ def _admit() -> None:
 
 
 def _check_handshake() -> None:
-    """Refuse a key that is none: wsproto takes any."""
-    if not admission.is_handshake_key(request.headers.get("Sec-WebSocket-Key", "")):
+    """Refuse a key that is none, and HTTP/1.0: wsproto takes any."""
+    is_key = admission.is_handshake_key(request.headers.get("Sec-WebSocket-Key", ""))
+    if not is_key or request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
         routes.running().metrics.handshakes.labels("bad_handshake").inc()
         raise Refused("bad_handshake")
 

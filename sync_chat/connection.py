@@ -21,6 +21,8 @@ from sync_chat.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
+ASK_AFTER: Final = 0.75
+"""Share of the ping interval: who was heard at the last look but one is asked, who was heard since is not."""
 DRAIN_POLL: Final = 0.05
 """Seconds between two looks at an outbox that is to become emptier before the next page of a replay."""
 
@@ -79,13 +81,14 @@ class Connection:
             self._metrics.disconnected(self.outbox.disconnect or gone)
 
     def look(self, now: float, wall: float) -> None:
-        """Once per ping interval: ask for a sign of life, or act on its absence and on the session's end."""
+        """Twice per ping interval: ask for a sign of life, or act on its absence and on the session's end."""
         settings = self._settings
-        if now - self.outbox.received_at > settings.ping_interval + settings.ping_timeout:
+        silent = now - self.outbox.received_at
+        if silent > settings.ping_interval + settings.ping_timeout:
             self.outbox.abort(disconnects.NO_PONG)
         elif wall >= self._expires_at:
             self.outbox.close(disconnects.SESSION_EXPIRED)
-        else:
+        elif silent > settings.ping_interval * ASK_AFTER:
             self.outbox.ping()
 
     def dropped(self, room: str) -> None:

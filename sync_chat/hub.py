@@ -48,7 +48,7 @@ class Member(Participant, Protocol):
         """The rooms of which it is a member."""
 
     def look(self, now: float, wall: float) -> None:
-        """Once per ping interval: see whether the peer still lives."""
+        """Twice per ping interval: see whether the peer still lives."""
 
     def dropped(self, room: str) -> None:
         """The hub has ended its membership of ``room``."""
@@ -77,7 +77,7 @@ class Hub:
         self._flush_bytes = settings.outbox_hard // 4
         self._metrics = metrics
         arrivals = TokenBucket(settings.connection_rate, settings.connection_burst)
-        self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval), arrivals)
+        self._registry: Registry[Member] = Registry(bus.process, round(settings.ping_interval / 2), arrivals)
         self._admissions: dict[tuple[str, Member], Waiting] = {}
         self._stale: set[Member] = set()
         self._lock = threading.Lock()

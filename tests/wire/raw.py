@@ -121,6 +121,25 @@ class RawPeer:
         except ConnectionError:
             return b""
 
+    async def push(self, data: bytes, within: float = 0.5) -> bool:
+        """Send bytes and wait until the kernel has taken them; False where it does not."""
+        self._writer.write(data)
+        try:
+            async with asyncio.timeout(within):
+                await self._writer.drain()
+        except (TimeoutError, ConnectionError):
+            return False
+        return True
+
+    def pause_reading(self) -> None:
+        """Take nothing from the kernel any more."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    @property
+    def connection(self) -> Any:
+        """The socket, as far as asyncio shows it."""
+        return self._writer.get_extra_info("socket")
+
     def write_eof(self) -> None:
         """Say that nothing more will be sent."""
         with contextlib.suppress(OSError):  # the server was faster
