@@ -283,7 +283,7 @@ def test_a_crowd_is_answered_within_a_second_and_ends_exactly_once(
 async def _fallen_behind(site: Site, doors: Doors, http: Rest) -> AsyncGenerator[None]:
     room, peers = await _quick_readers(site, doors)
     yield
-    last = await asyncio.to_thread(_write_past_backends, site.redis.url, room, [LONG] * 40, 12)
+    last = await asyncio.to_thread(_write_past_backends, site.redis.url, room, [LONG] * 40, 7)
     yield
     await _get_all(room, peers, last)
 
