@@ -153,6 +153,9 @@ async def bystander(wary: Backend) -> AsyncIterator[Bystander]:
     room = fresh_room()
     speaker, listener = [await _member(wary, name, room) for name in ("Ada", "Bob")]
     watched = Bystander(speaker, listener, room)
+    async with asyncio.timeout(PATIENCE):
+        while not watched.posted:  # noqa: ASYNC110 - a quick test would be over before there was anything to disturb
+            await asyncio.sleep(0.02)
     yield watched
     await watched.stop()
     await speaker.close()
