@@ -42,4 +42,4 @@ class Scenario:
         pieces = PART.split(self.doc)
         found = dict(zip(pieces[1::2], pieces[2::2], strict=True))
         text = " ".join(found.get(name, "").split())
-        return text[:1].upper() + text[1:]
+        return text if text[1:2].isdigit() else text[:1].upper() + text[1:]  # "p99" stays as it is

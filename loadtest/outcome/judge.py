@@ -75,7 +75,9 @@ def void_reasons(trial: Trial) -> list[str]:
         (health.failures > 0, f"{health.failures} connections could not be tried: no descriptors or ports left"),
         (bool(planned) and offered < LEAST_ACHIEVED * planned, f"only {offered} of {planned} messages were offered"),
     ]
-    return [f"{where}: {text}" for exceeded, text in limits if exceeded]
+    others = trial.resources.others_cpu or 0.0
+    beside = f", while other programs took {others:.0%} of a CPU" if others > DISTURBED else ""
+    return [f"{where}: {text}{beside}" for exceeded, text in limits if exceeded]
 
 
 def stopped_by(trials: Iterable[Trial]) -> str:
