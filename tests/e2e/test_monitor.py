@@ -82,17 +82,20 @@ class Api:
     """What a page says to the monitor."""
 
     def __init__(self, stack: Stack) -> None:
-        self._http = httpx.Client(base_url=f"{monitor_of(stack).url}/api/monitor", timeout=40)
-        self.token = self.state()["token"]
+        self._http = httpx.Client(timeout=40)
+        self._url = f"{monitor_of(stack).url}/api/monitor"
+        self.token = str(self.state()["token"])
 
     def state(self) -> dict[str, Any]:
-        return dict(self._http.get("").json()["state"])
+        return dict(self._http.get(self._url).json()["state"])
 
     def ticks(self) -> list[dict[str, Any]]:
-        return list(self._http.get("").json()["ticks"])
+        return list(self._http.get(self._url).json()["ticks"])
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        return self._http.request(method, f"/{path}", json=body, headers={"X-Tandem-Token": self.token, **headers})
+        return self._http.request(
+            method, f"{self._url}/{path}", json=body, headers={"X-Tandem-Token": self.token, **headers}
+        )
 
     def __enter__(self) -> "Api":
         return self
@@ -221,7 +224,11 @@ async def test_every_button_ends_in_a_verdict(watched: Stack, page: Page, act: s
         await expect(state(page, kind)).to_have_attribute("data-state", "live", timeout=SLOW)
 
 
-def test_only_the_page_of_this_run_may_hurt(watched: Stack) -> None:
+async def test_only_the_page_of_this_run_may_hurt(watched: Stack) -> None:
+    await asyncio.to_thread(refused_elsewhere, watched)
+
+
+def refused_elsewhere(watched: Stack) -> None:
     with Api(watched) as api:
         own = monitor_of(watched).url
         for headers in (
@@ -365,7 +372,11 @@ async def test_the_keys_move_zoom_and_pause(page: Page) -> None:
 # ---- what is left -------------------------------------------------------------------------------
 
 
-def test_a_killed_monitor_takes_its_load_along_and_nothing_else(watched: Stack) -> None:
+async def test_a_killed_monitor_takes_its_load_along_and_nothing_else(watched: Stack) -> None:
+    await asyncio.to_thread(killed, watched)
+
+
+def killed(watched: Stack) -> None:
     with Api(watched) as api:
         assert api.ask("POST", "load", HARMLESS).status_code == 201
     crowd = psutil.Process(monitor_of(watched).pid).children()

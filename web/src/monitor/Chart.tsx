@@ -118,11 +118,13 @@ function onKey(event: KeyboardEvent, board: Board, plot: uPlot | null): void {
     const half = Math.max(MOST_ZOOM_S, ((to - from) / 2) * factor);
     board.setZoom({ from: middle - half, to: middle + half });
   };
+  // Its types do not know the last argument, which moves the cursors of the other charts as well.
+  const move = plot?.setCursor as ((to: { left: number; top: number }, fire: boolean, tied: boolean) => void) | undefined;
   const step = (by: number) => {
     const { last } = board;
     const index = Math.min(last, Math.max(0, (board.cursor ?? last) + by));
     const t = board.timeline.t[index];
-    if (plot && t !== undefined) plot.setCursor({ left: plot.valToPos(t, "x"), top: plot.bbox.height / 4 }, true);
+    if (plot && t !== undefined) move?.({ left: plot.valToPos(t, "x"), top: plot.over.clientHeight / 2 }, true, true);
   };
   const act: Record<string, () => void> = {
     ArrowLeft: () => step(-1),
