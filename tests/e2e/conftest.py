@@ -1,5 +1,6 @@
 """Real Chromium, real backends, real Redis: people in browsers of their own."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from stack.browser import find_browser
+from stack.ports import free_port
 from stack.up import Stack
 from tests.e2e.visitor import Visitor, Watch
+from tests.e2e.watching import Api, go, monitor_of
+from tests.monitor.made_run import make_run
 from tests.wire.people import fresh_room
 
 ARGUMENTS = [
@@ -92,8 +96,14 @@ def outages() -> bool:
     return False
 
 
+@pytest.fixture
+def refusals() -> str:
+    """What a test provokes and the browser may say, as a pattern."""
+    return "(?!)"
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, outages: bool) -> AsyncIterator[OpenPage]:
+async def open_page(browser: Browser, outages: bool, refusals: str) -> AsyncIterator[OpenPage]:
     """Open a page in a browser of its own; at the end none may have complained or asked anybody but ours."""
     opened: list[tuple[BrowserContext, Watch, set[str]]] = []
 
@@ -111,7 +121,7 @@ async def open_page(browser: Browser, outages: bool) -> AsyncIterator[OpenPage]:
     for context, _, _ in opened:
         await context.close()
     for _, watch, hosts in opened:
-        assert watch.unexpected(outages=outages) == []
+        assert [one for one in watch.unexpected(outages=outages) if not re.search(refusals, one)] == []
         assert watch.hosts <= hosts
 
 
@@ -125,3 +135,31 @@ def invite(open_page: OpenPage, room: str) -> Invite:
         return visitor
 
     return enter
+
+
+# ---- the monitor --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """What `make run` starts, with one stored run and a damaged one."""
+    directory = tmp_path_factory.mktemp("watched")
+    make_run(directory / "runs")
+    damaged = make_run(directory / "runs", "20250101-000000-damaged-1")
+    (damaged / "series.jsonl").write_text("{")
+    settings = {"CHAT_DRAIN_SECONDS": "1"}
+    with Stack(data_dir=directory, settings=settings, monitor_port=free_port()) as stack:
+        yield stack
+        no_tracebacks(stack)
+        assert "Traceback" not in monitor_of(stack).log_path.read_text()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(watched: Stack, open_page: OpenPage) -> AsyncIterator[Page]:
+    """The comparison; whatever load a test leaves running is ended."""
+    page = await open_page(watched)
+    await go(page, watched, "compare")
+    yield page
+    with Api(watched) as api:
+        api.ask("DELETE", "load")
+        api.ask("DELETE", "measurement")
