@@ -40,8 +40,8 @@ class Reference:
         return self.first + len(self.ends) - 1
 
     def end(self, count: int) -> int | None:
-        """Return where the first ``count`` entries end; None where there are not so many."""
-        if count > len(self.ends):
+        """Return where the first ``count`` entries end; None where there are not so many, or it is before the first."""
+        if not 0 <= count <= len(self.ends):
             return None
         return self.ends[count - 1] if count else 0
 
@@ -296,6 +296,8 @@ class Follower:
             reference.arrive_ahead(offset)
         elif index >= 0:
             reference.arrive(index, index + 1)
+        else:  # from before the reference begins: it counts, but what was posted when is not known any more
+            reference.ledger.arrived_alone(None)
         return None
 
     def _keep(self, rest: bytes) -> None:

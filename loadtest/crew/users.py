@@ -292,7 +292,8 @@ class Crew:
         if user.waiting:
             user.waiting = False
             user.waits.append((connection.room, user.intended, time.monotonic()))
-        if not any(self._following(number, room) for number in room.users if number != user.number):
+        others = (self.users[number] for number in room.users if number != user.number)
+        if not any(other.offset is not None or self._following(other.number, room) for other in others):
             first = user.offset if user.offset is not None and result.get("recovered") else offset
             if room.reference.epoch != epoch or first > room.reference.top:
                 room.reference.rebase(epoch, first)

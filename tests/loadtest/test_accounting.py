@@ -318,3 +318,23 @@ def test_what_was_missed_and_comes_in_a_page_is_delivered_once() -> None:
     late.feed(memoryview(b"".join(room.frames[7:])))
     assert room.close() == {}
     assert room.ledger.delivered == 20
+
+
+def test_whoever_comes_back_from_before_the_reference_begins_is_accounted_for() -> None:
+    """Somebody else began the room anew while this one was away."""
+    room = Room(members=1)
+    room.reference.rebase(EPOCH, 6)
+    room.followers[0].join(EPOCH, 6)
+    room.feed(0, *room.frames[6:])
+    back = Follower(room.reference, lambda _, content: room.heard.append(content))
+    back.join(EPOCH, 3)
+    room.followers.append(back)
+    assert back.lost == 7
+    back.feed(memoryview(room.frames[3][:30]))
+    back.feed(memoryview(room.frames[3][30:]))
+    back.recover(json.loads(entry(5)))
+    back.feed(memoryview(b"".join(room.frames[5:])))
+    assert back.settled
+    room.ledger.settle(NOW)
+    assert room.ledger.delivered == 4 + 7
+    assert not room.ledger.faults.broken, room.ledger.faults.examples
