@@ -276,7 +276,8 @@ async def test_the_keys_move_zoom_and_pause(page: Page) -> None:
     await page.keyboard.press(" ")
     await expect(page.get_by_test_id("pause")).to_have_text("Go on")
     await page.keyboard.press("ArrowLeft")
-    await expect(page.locator(".u-cursor-x").first).to_be_visible()
+    for panel in ("panel-cpu", "panel-rss"):  # those beside it move along
+        await expect(page.get_by_test_id(panel).locator(".u-cursor-x")).to_be_visible()
     await page.keyboard.press(" ")
     await expect(page.get_by_test_id("pause")).to_have_text("Pause")
 
