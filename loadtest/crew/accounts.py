@@ -1,5 +1,6 @@
 """Who did not get what they should have, and why: the last page of a process's books."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +17,14 @@ def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], set
     away is not lost yet: nobody can tell.
     """
     found: Counter[str] = Counter()
+    times = crew.books.arrived_by_room()
+    found["client gap"] = crew.lost_before_leaving
     found["publish refused"] = crew.books.unplaced(audience) + crew.unsent_audience
     for user in crew.users.values():
         if not user.wanted:
             continue
         found["reset"] += user.missed_to_reset
-        found["not in yet"] += _missed_while_waiting(crew, user)
+        found["not in yet"] += _missed_while_waiting(crew, user, times)
         top = tops.get(crew.room_of(user).reference.room, 0)
         if _stays(user):
             lost = _lost(user, top)
@@ -30,7 +33,7 @@ def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], set
                 crew.books.faults.note("lost", lost, note)
             found["client gap" if settled else "backlog"] += lost
         else:
-            found[_cause(user)] += _missed_outside(crew, user, top)
+            found[_cause(user)] += _missed_outside(crew, user, top, times)
     return {cause: count for cause, count in found.items() if count}
 
 
@@ -47,12 +50,17 @@ def _lost(user: User, top: int) -> int:
     return connection.follower.lost + tail
 
 
-def _missed_while_waiting(crew: Crew, user: User) -> int:
+def _missed_while_waiting(crew: Crew, user: User, times: Mapping[str, list[float]]) -> int:
     waits = [wait for wait in user.waits if wait[2] > max(wait[1], crew.began)]
-    return sum(crew.books.entries_due(room, since, until) for room, since, until in waits)
+    return sum(_between(times.get(room, []), since, until) for room, since, until in waits)
 
 
-def _missed_outside(crew: Crew, user: User, top: int) -> int:
+def _between(times: list[float], since: float, until: float) -> int:
+    """Return how many of the ordered ``times`` lie between the two."""
+    return bisect_left(times, until) - bisect_left(times, since)
+
+
+def _missed_outside(crew: Crew, user: User, top: int, times: Mapping[str, list[float]]) -> int:
     """What a user lacks who is not inside at the end."""
     reference = crew.room_of(user).reference
     top = max(top, reference.highest)
@@ -60,7 +68,7 @@ def _missed_outside(crew: Crew, user: User, top: int) -> int:
         return max(0, top - user.connection.follower.position)
     if user.offset is not None:
         return max(0, top - user.offset)
-    return crew.books.entries_due(reference.room, user.intended, float("inf"))
+    return _between(times.get(reference.room, []), user.intended, float("inf"))
 
 
 def _cause(user: User) -> str:

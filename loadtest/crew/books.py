@@ -141,10 +141,13 @@ class Books(Ledger):
         own = self._by_ref.values()
         return sum(audience[one.post.id] for one in own if one.acknowledged is None and one.placed is None)
 
-    def entries_due(self, room: str, after: float, before: float) -> int:
-        """Return how many entries that some member received were to be sent to ``room`` in between."""
-        posts = self._by_id.values()
-        return sum(one.room == room and one.placed is not None and after <= one.intended < before for one in posts)
+    def arrived_by_room(self) -> dict[str, list[float]]:
+        """Return by room when the entries that some member received were to be sent, in order."""
+        times: dict[str, list[float]] = {}
+        for posted in self._by_id.values():
+            if posted.placed is not None:
+                times.setdefault(posted.room, []).append(posted.intended)
+        return {room: sorted(intended) for room, intended in times.items()}
 
 
 def packed(histogram: Histogram) -> dict[str, Any]:

@@ -70,6 +70,9 @@ class Crew:
         self._frames: dict[str, tuple[int, bytes]] = {}
         self._requests: set[Request] = set()
         self.over = False
+        self.any_afflicted = False
+        self.lost_before_leaving = 0
+        """deliveries that members lacked who then left the room"""
         self.unsent_audience = 0
         """deliveries that should have been of posts that could not be sent"""
 
@@ -88,7 +91,7 @@ class Crew:
         room = self.rooms[action.room].reference.room
         post = Post(action.due, action.user, action.id, action.text)
         intended = self.began + action.due
-        for books in (self.books, self.afflicted_books):
+        for books in (self.books, self.afflicted_books) if self.any_afflicted else (self.books,):
             books.expect(Posted(post, room, intended, measured=True, window=window, audience=audience))
 
     def act(self, action: Action, intended: float, window: int) -> None:
@@ -113,6 +116,7 @@ class Crew:
     def add(self, user: User) -> None:
         """Somebody who will enter."""
         self.users[user.number] = user
+        self.any_afflicted = self.any_afflicted or user.will_stall
 
     def enter(self, number: int, room: int, intended: float) -> None:
         """Open a connection and join."""
@@ -323,6 +327,7 @@ class Crew:
         if user.next_room is None:
             return
         if lost := connection.follower.lost_inside:
+            self.lost_before_leaving += lost
             self.books.faults.note("lost", lost, f"{lost} in {connection.room} by connection {user.number}")
         self._leave_room(user)
         user.room, user.next_room, user.offset = user.next_room, None, None

@@ -105,12 +105,10 @@ class Worker:
 
     def _open(self) -> None:
         """Let in who is there before the plan begins, some at a time."""
+        stalling = {action.user for action in self._own if action.kind == "stall"}
         for action in self._own:
             if action.kind == "enter":
-                self.crew.add(User(action.user, action.room))
-        for action in self._own:
-            if action.kind == "stall":
-                self.crew.users[action.user].will_stall = True
+                self.crew.add(User(action.user, action.room, will_stall=action.user in stalling))
         entering = [action for action in self._own if action.due == BEFORE]
         deadline = time.monotonic() + 30 + len(entering) * 0.03
         under_way: list[User] = []
