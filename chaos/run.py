@@ -91,7 +91,8 @@ async def play(stack: Stack, fault: Fault, site: str, seed: int, scale: Scale, d
     """Do one fault to servers that run, and return what was found. ``directory`` gets the records."""
     stage = Stage(stack, fault, f"{fault.name}-{site}-{seed}", scale, directory)
     await stage.play()
-    verdict = check(History.load(directory))
+    # In a thread: other runs go on beside this one, whose answers would seem late.
+    verdict = await asyncio.to_thread(_judge, directory)
     verdict.findings += stage.findings
     if fault.keeps_sockets and verdict.account.slowest_answer > PROMISED + ALLOWANCE:
         slow = f"a write was answered after {verdict.account.slowest_answer:.2f} s; promised is {PROMISED:g} s"
@@ -100,6 +101,10 @@ async def play(stack: Stack, fault: Fault, site: str, seed: int, scale: Scale, d
         late = f"somebody got nothing new for {stage.recovered} s; promised is {fault.within:g} s"
         verdict.findings.append(_finding("late", None, late))
     return Result(fault.name, site, seed, directory, verdict, stage.recovered)
+
+
+def _judge(directory: Path) -> Verdict:
+    return check(History.load(directory))
 
 
 def complaints(stack: Stack) -> list[Finding]:
