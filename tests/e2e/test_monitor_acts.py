@@ -29,6 +29,9 @@ async def test_every_button_ends_in_a_verdict(watched: Stack, page: Page, act: s
         await expect(page.get_by_test_id(f"act-{other}")).to_be_disabled()
     card = page.get_by_test_id(f"card-{act}").first
     await expect(card).to_be_visible(timeout=ACT_WITHIN)
+    box = await card.bounding_box()
+    assert box is not None
+    assert (await page.locator(".cards").bounding_box() or box)["height"] >= box["height"], "the card is cut off"
     for label in ("async", "sync"):
         verdict = card.get_by_test_id(f"verdict-{label}")
         await expect(verdict.locator("li").first).to_have_attribute("data-held", "true")

@@ -106,12 +106,12 @@ export class Board {
     return () => void this.#cursor.delete(listener);
   }
 
-  /** Something is to be drawn anew: two charts per frame, so that no frame takes long. */
+  /** Something is to be drawn anew: one chart per frame, so that no frame takes long. */
   changed(): void {
     this.#queue = [...this.#data];
     if (this.#drawing || document.hidden) return;
     const draw = () => {
-      for (const listener of this.#queue.splice(0, 2)) listener();
+      for (const listener of this.#queue.splice(0, 1)) listener();
       this.#drawing = this.#queue.length > 0 ? requestAnimationFrame(draw) : 0;
     };
     this.#drawing = requestAnimationFrame(draw);
