@@ -171,6 +171,24 @@ async def test_what_makes_no_sense_is_said_on_the_page(page: Page, watched: Stac
         assert (second.status_code, second.json()["detail"]) == (409, "a load is running already: stop it first")
 
 
+TURNED_EARLY = """
+const listen = window.addEventListener;
+window.addEventListener = function (kind, ...rest) {
+  if (kind === "hashchange" && location.hash !== "#/runs") history.replaceState(null, "", "#/runs");
+  return listen.call(this, kind, ...rest);
+};
+"""
+
+
+async def test_a_page_that_is_turned_while_it_is_drawn_is_the_one_it_was_turned_to(
+    watched: Stack, open_page: OpenPage
+) -> None:
+    page = await open_page(watched)
+    await page.add_init_script(TURNED_EARLY)
+    await go(page, watched, "compare")
+    await expect(page.get_by_test_id("measure-start")).to_be_visible()
+
+
 async def test_a_scenario_is_measured_from_the_page_and_stopped(watched: Stack, page: Page) -> None:
     await go(page, watched, "runs")
     await page.get_by_test_id("measure-rate").fill("1e9")

@@ -16,6 +16,7 @@ function usePage(): string {
   useEffect(() => {
     const turn = () => setPage(location.hash.slice(2));
     addEventListener("hashchange", turn);
+    turn(); // an effect comes late: the page may have been turned since the first drawing
     return () => removeEventListener("hashchange", turn);
   }, []);
   return page;
