@@ -41,10 +41,15 @@ class Commits:
         self._history = settings.history
         self._metrics = metrics
         self._waiting: list[list[Ticket]] = [[] for _ in range(settings.shards)]
+        self._wanted = [asyncio.Event() for _ in range(settings.shards)]
         self._committers: dict[int, asyncio.Task[None]] = {}
+        self._stopped = False
 
     async def stop(self) -> None:
         """Let the batches under way end."""
+        self._stopped = True
+        for wanted in self._wanted:
+            wanted.set()
         await asyncio.gather(*self._committers.values())
 
     def submit(self, shard: int, write: Write, settle: Settle) -> None:
@@ -52,20 +57,22 @@ class Commits:
         self._waiting[shard].append(Ticket(write, settle))
         if shard not in self._committers:
             self._committers[shard] = asyncio.create_task(self._commit_waiting(shard))
+        self._wanted[shard].set()
 
     async def _commit_waiting(self, shard: int) -> None:
         began = float("-inf")
-        while self._waiting[shard]:
-            batch = await self._next_batch(shard, began + PACE)
+        while batch := await self._next_batch(shard, began + PACE):
             began = time.monotonic()
             late = [ticket for ticket in batch if ticket.taken_at + QUEUE_TIMEOUT < began]
             await self._commit_batch(shard, batch[len(late) :])
             for ticket in late:
                 ticket.settle("unavailable")
-        del self._committers[shard]
 
     async def _next_batch(self, shard: int, at: float) -> list[Ticket]:
-        """Return what there is to commit, but not before the time ``at``."""
+        """Wait until there is something to commit, but not before the time ``at``; empty once stopped."""
+        while not self._waiting[shard] and not self._stopped:
+            self._wanted[shard].clear()
+            await self._wanted[shard].wait()
         if (pause := at - time.monotonic()) > 0:
             await asyncio.sleep(pause)
         waiting = self._waiting[shard]
