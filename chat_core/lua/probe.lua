@@ -6,12 +6,13 @@
 --          behind that top when the probe comes back has missed something. An epoch that is over ends here as well: the
 --          members of a silent room are told in seconds what Redis lost.
 
-local run = run_id()
-local _, at, generation = now()
+local run, time = run_id(), redis.call('TIME')
+local _, _, generation = now()
 
 local function position(name)
-  -- Which rooms need a new epoch is not known before; run_id is random, and the time tells two terms of one Redis apart.
-  local fresh = string.sub(redis.sha1hex(run .. at .. name), 1, 16)
+  -- Which rooms need a new epoch is not known before; run_id is random, and the time, to the microsecond, tells two terms
+  -- of one Redis apart.
+  local fresh = string.sub(redis.sha1hex(run .. time[1] .. '.' .. time[2] .. name), 1, 16)
   local room = open_room(ARGV[1], name, run, fresh, false)
   if not room then return '' end
   settle(room, generation)
