@@ -56,7 +56,7 @@ class Visitor:
         """Open the page at the room's address and give the name."""
         await self.page.goto(f"{url}/#{room}")
         await self.page.get_by_test_id("name-input").fill(self.name)
-        await self.page.get_by_test_id("enter").click()
+        await self.press(self.page.get_by_test_id("enter"))
         await self.sees_state("live")
         await expect(self.members.get_by_text(self.name, exact=True)).to_be_attached()
 
@@ -68,14 +68,18 @@ class Visitor:
         for text in texts:
             await self.say(text)
 
+    async def press(self, place: Locator) -> None:
+        """Tap where the person has a finger, click where a pointer."""
+        await (place.tap() if await self._by_finger() else place.click())
+
     async def use(self, tool: str, text: str) -> None:
-        """Click the tool with this test id at the message with this text."""
+        """Press the tool with this test id at the message with this text."""
         row = self.row(text).and_(self.page.locator("[data-offset]"))  # what is still under way has no tools
-        if await self.page.evaluate("matchMedia('(hover: none)').matches"):
-            await row.tap()
-        else:
-            await row.hover()
-        await row.get_by_test_id(tool).click()
+        await (row.tap() if await self._by_finger() else row.hover())
+        await self.press(row.get_by_test_id(tool))
+
+    async def _by_finger(self) -> bool:
+        return bool(await self.page.evaluate("matchMedia('(hover: none)').matches"))
 
     # Seeing
 

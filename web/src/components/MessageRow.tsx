@@ -81,7 +81,8 @@ function Confirmation({ onDelete, onKeep }: { onDelete: () => void; onKeep: () =
 
 /**
  * One message. Rows are many and change rarely, so a row is drawn again only when something about it is new. A finger
- * does not hover: tools that came up under it on its way down would take the tap.
+ * does not hover: tools that came up under it on its way down would take the tap. A pointer has to move: where one rests,
+ * rows that scroll past under it would take the tools from the row that somebody is using.
  */
 export class MessageRow extends Component<Props, RowState> {
   static override contextType = ActionsContext;
@@ -149,7 +150,7 @@ export class MessageRow extends Component<Props, RowState> {
         data-id={message.id}
         tabIndex={active ? 0 : -1}
         onFocusCapture={() => onActive(key)}
-        onPointerEnter={({ pointerType }) => pointerType === "mouse" && onActive(key)}
+        onPointerMove={({ pointerType }) => pointerType === "mouse" && onActive(key)}
         onClick={() => onActive(key)}
       >
         <div class="margin">{leads ? <Avatar user={message.user} /> : <Time at={message.at} />}</div>
