@@ -144,10 +144,7 @@ class Pages:
         watch, crowd = self._watch, self._watch.crowd
         return {
             "owned": watch.link is not None,
-            "sides": [
-                {"label": one.label, "title": one.title, "model": one.model, "url": one.url}
-                for one in watch.targets.values()
-            ],
+            "sides": watch.sides,
             "acts": [{"name": act.name, "title": act.title, "explanation": act.explanation} for act in ACTS.values()],
             "underWay": self._drill.under_way,
             "load": crowd.size.model_dump() if crowd.size is not None else None,

@@ -68,6 +68,14 @@ class Watch:
         self._socket: socket.socket | None = None
         self._began = time.monotonic()
 
+    @property
+    def sides(self) -> list[dict[str, str]]:
+        """The backends that are known, as pages show them."""
+        return [
+            {"label": one.label, "title": one.title, "model": one.model, "url": one.url}
+            for one in self.targets.values()
+        ]
+
     def _tell(self) -> None:
         self.changed()
 
@@ -138,13 +146,14 @@ class Watch:
         return tick
 
     async def _learn(self) -> None:
-        """Ask the stack what runs."""
+        """Ask the stack what runs, and tell where that is news."""
         if self.link is None:
             return
         try:
             told = await self.link.describe()
         except StackLinkError:
             return
+        known = self.sides
         self._redis_url = told["redis"]
         for server in told["servers"]:
             if "url" in server:
@@ -154,6 +163,8 @@ class Watch:
                 )
             elif server["name"] == "redis":
                 self._redis_pid = server["pid"]
+        if self.sides != known:
+            self._tell()
 
     def _pids(self, target: Target, workers: list[Worker]) -> list[int]:
         """The processes of a backend that are of this machine; nobody else's numbers mean anything here."""

@@ -1,0 +1,39 @@
+"""What the monitor learns of the stack, and that pages which are open already are told."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from loadtest.monitor.stack_link import StackLink
+from loadtest.monitor.watch import Watch
+
+SERVER = {
+    "name": "async",
+    "title": "FastAPI chat",
+    "model": "asgi",
+    "url": "http://127.0.0.1:1",
+    "pid": None,
+    "workers": 1,
+    "hurt": False,
+}
+
+
+async def test_pages_are_told_of_backends_that_were_not_known_when_they_opened(tmp_path: Path) -> None:
+    async def describe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(json.dumps({"redis": None, "servers": [SERVER]}).encode() + b"\n")
+        writer.close()
+
+    stack = await asyncio.start_unix_server(describe, tmp_path / "control")
+    watch = Watch(str(tmp_path / "stats"), StackLink(str(tmp_path / "control")), {}, None)
+    told: asyncio.Queue[list[dict[str, str]]] = asyncio.Queue()
+    watch.changed = lambda: told.put_nowait(watch.sides)
+    ticks: asyncio.Queue[str] = asyncio.Queue()
+    async with stack, asyncio.timeout(10):
+        assert watch.sides == []
+        ticking = asyncio.create_task(watch.tick_forever(ticks.put_nowait))
+        for _ in range(2):
+            await ticks.get()
+        ticking.cancel()
+    assert told.qsize() == 1, "once, not with every tick"
+    assert [side["label"] for side in told.get_nowait()] == ["async"]
