@@ -10,7 +10,7 @@ from loadtest.histogram import Histogram
 from loadtest.plan import Post
 
 MOST_EXAMPLES: Final = 5
-
+"""Of each kind."""
 
 BROKEN: Final = ("lost", "duplicated", "reordered", "corrupt", "foreign", "unanswered", "answered_twice")
 """What no server may do, however much it is asked."""
@@ -35,13 +35,14 @@ class Faults:
     disconnected: int = 0
     """Connections that the server ended."""
     late_after_leave: int = 0
-    """Of a room that this member had left: a flush that began before may still arrive."""
+    """Of a room that this member had left, posted before: a flush that had begun may still arrive."""
     examples: list[str] = field(default_factory=list)
 
     def note(self, kind: str, times: int, what: str) -> None:
         """Count a fault of ``kind``, a field of this class, and keep the first few descriptions."""
-        setattr(self, kind, getattr(self, kind) + times)
-        if len(self.examples) < MOST_EXAMPLES:
+        before = getattr(self, kind)
+        setattr(self, kind, before + times)
+        if before < MOST_EXAMPLES:
             self.examples.append(f"{kind}: {what}")
 
     def counts(self) -> dict[str, int]:
@@ -144,6 +145,21 @@ class Ledger:
         if posted is not None and posted.room != room:
             return "foreign"
         return "corrupt" if posted is not None and entry["text"] != posted.post.text else None
+
+    def came_after_leave(self, entry: dict[str, Any], left: float, otherwise: str) -> None:
+        """An entry of a room came to somebody whose leave of it had been acknowledged at the time ``left``.
+
+        Posted before that, it may be of a flush that had begun. Posted later, no flush that had begun can hold it: then
+        it is a fault of the kind ``otherwise``.
+        """
+        posted = self._by_id.get(entry.get("id", ""))
+        if posted is None or (fault := self.fault(entry["room"], entry)):
+            return self.faults.note("foreign" if posted is None else str(fault), 1, f"after a leave: {entry}")
+        before = left - (posted.intended if posted.sent is None else posted.sent)
+        kind = "late_after_leave" if before >= 0 else otherwise
+        since = time.monotonic() - left
+        what = f"offset {entry.get('offset')} in {entry['room']}, {since * 1e3:.1f} ms after the leave, posted "
+        return self.faults.note(kind, 1, what + f"{abs(before) * 1e3:.1f} ms {'before' if before >= 0 else 'after'} it")
 
     def placed(self, entry: dict[str, Any]) -> Posted | None:
         """A right entry was seen for the first time. Returns the post that it is, if that is measured."""

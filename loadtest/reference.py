@@ -149,7 +149,7 @@ class Follower:
     of the reference; where they cannot be placed there, ``_at`` is OFF and ``_rest`` holds the unfinished frame.
     """
 
-    __slots__ = ("_at", "_began", "_former", "_left", "_listener", "_rest", "count", "joined", "missing", "reference")
+    __slots__ = ("_at", "_began", "_left", "_listener", "_rest", "count", "joined", "missing", "reference")
 
     def __init__(self, reference: Reference, listener: Listener) -> None:
         self.reference = reference
@@ -159,8 +159,8 @@ class Follower:
         self._listener = listener
         self._at = OFF
         self._rest = b""
-        self._left = ""
-        self._former: set[str] = set()
+        self._left: dict[str, float] = {}
+        """rooms, and when their leave was acknowledged"""
         self._began = 0
 
     @property
@@ -194,22 +194,23 @@ class Follower:
             self.reference.ledger.faults.note("foreign", 1, f"joined {self.reference.room} in another epoch")
         self.joined = True
         self.count = offset + 1 - self.reference.first
-        self._began = offset if self.reference.room in self._former else 0
+        self._began = offset if self.reference.room in self._left else 0
 
-    def move(self, reference: Reference) -> None:
-        """The room was left, and another one will be joined: from now on nothing of the former is expected."""
+    def move(self, reference: Reference, left: float) -> None:
+        """The room was left, acknowledged at the time ``left``, and another will be joined: nothing of the former is
+        expected from now on."""
         if self._at != OFF:
             self._rest = bytes(self.reference.data[self.reference.end(self.count) : self._at])
             self._at = OFF
-        self._left, self.reference, self.joined = self.reference.room, reference, False
-        self._former.add(self._left)
+        self._left[self.reference.room] = left
+        self.reference, self.joined = reference, False
         self.missing.clear()
 
     def recover(self, entry: dict[str, Any]) -> None:
         """Account for an entry that came in a page of what was missed."""
         payload = json.dumps(entry).encode()
         if (offset := self.reference.learn(Frame(TEXT, payload, text_frame(payload)), entry)) is not None:
-            self._receive(offset)
+            self._receive(offset, entry)
 
     def restart(self) -> None:
         """The reference was restarted."""
@@ -272,17 +273,18 @@ class Follower:
             raise BrokenStream(f"no JSON object: {frame.payload[:80]!r}")
         if content.get("type") != "message":
             return self._listener(frame.opcode, content)
-        if self._left and content.get("room") == self._left != self.reference.room:
-            return self.reference.ledger.faults.note("late_after_leave", 1, f"in {self._left}: {content}")
+        room = content.get("room")
+        if room != self.reference.room and (left := self._left.get(str(room))) is not None:
+            return self.reference.ledger.came_after_leave(content, left, "foreign")
         if (offset := self.reference.learn(frame, content)) is not None:
-            self._receive(offset)
+            self._receive(offset, content)
         return None
 
-    def _receive(self, offset: int) -> None:
+    def _receive(self, offset: int, entry: dict[str, Any]) -> None:
         reference = self.reference
         expected = reference.first + self.count
-        if offset <= self._began:  # of the membership that ended before this one began
-            return reference.ledger.faults.note("late_after_leave", 1, f"offset {offset} in {reference.room}")
+        if offset <= self._began:  # of before this membership: of the one that ended, or else for the second time
+            return reference.ledger.came_after_leave(entry, self._left[reference.room], "duplicated")
         if offset < expected and offset not in self.missing:
             return reference.ledger.faults.note("duplicated", 1, f"offset {offset} in {reference.room}")
         index = offset - reference.first

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from loadtest.crew.books import LATENCIES, unpacked
 from loadtest.histogram import Histogram
+from loadtest.ledger import BROKEN
 from loadtest.record.models import (
     Connections,
     GeneratorHealth,
@@ -17,6 +18,8 @@ from loadtest.record.models import (
     Second,
 )
 from loadtest.schedule import Window
+
+MOST_EXAMPLES: Final = 12
 
 Plain = Mapping[str, Any]
 
@@ -96,6 +99,12 @@ def phases(finals: Sequence[Plain], windows: Sequence[Window]) -> list[PhaseResu
             )
         )
     return results
+
+
+def examples(finals: Sequence[Plain]) -> list[str]:
+    """Return some of what was noted, what no server may do before what it may."""
+    found = [example for final in finals for example in final["examples"]]
+    return sorted(found, key=lambda example: example.partition(":")[0] not in BROKEN)[:MOST_EXAMPLES]
 
 
 def health(seconds: Iterable[Second], last: float, finals: Sequence[Plain] = ()) -> GeneratorHealth:

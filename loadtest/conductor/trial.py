@@ -283,7 +283,7 @@ class Course:
             ledger.update(final["ledger"])
             causes.update(final["losses"])
         trial.ledger = Ledger(**ledger)
-        trial.examples = [example for final in finals for example in final["examples"]][:10]
+        trial.examples = merge.examples(finals)
         trial.losses = [Loss(**row) for row in accounts.as_record(causes, trial.counters)]
         delivered = sum(final["delivered"] for final in finals)
         trial.denominators = Denominators(

@@ -43,10 +43,16 @@ class User:
     offset: int | None = None
     attempts: int = 0
     next_room: int | None = None
+    """where they move, until the room where they are is left"""
     stalled: bool = False
     will_stall: bool = False
     ended: str = ""
     missed_to_reset: int = 0
+
+    @property
+    def wanted_room(self) -> int:
+        """Where the plan has them."""
+        return self.room if self.next_room is None else self.next_room
 
 
 @dataclass

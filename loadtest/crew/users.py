@@ -192,6 +192,7 @@ class Crew:
     def _connect(self, user: User, intended: float) -> None:
         if self.over or not user.wanted:
             return
+        self._change_room(user)
         reference = self.room_of(user).reference
         try:
             user.connection = Member(
@@ -231,15 +232,22 @@ class Crew:
         return None
 
     def _move(self, user: User, room: int, intended: float) -> None:
-        connection = user.connection
-        user.intended, user.waiting = intended, True
-        if connection is None or connection.phase is not Phase.JOINED or user.stalled:
-            self._leave_room(user)
-            user.room, user.offset = room, None
+        """Be in another room. Who is on the way into one, or out of it, arrives first: one thing at a time."""
+        connection, leaving = user.connection, user.next_room is not None
+        if user.waiting:  # for a room in which they are not wanted any more
+            user.waits.append((self._name(user.wanted_room), user.intended, intended))
+        user.next_room, user.intended, user.waiting = room, intended, True
+        if connection is None or connection.phase is Phase.CLOSED:
+            self._change_room(user)
+        elif connection.phase is Phase.JOINED and not leaving:
+            connection.leave()
+
+    def _change_room(self, user: User) -> None:
+        """The former room is left: from now on the next one is theirs."""
+        if user.next_room is not None:
+            self.room_of(user).users.discard(user.number)
+            user.room, user.next_room, user.offset = user.next_room, None, None
             self.room_of(user).users.add(user.number)
-            return
-        user.next_room = room
-        connection.leave()
 
     def _cut(self, user: User, away: float) -> None:
         connection = user.connection
@@ -293,7 +301,7 @@ class Crew:
         room, follower = self.room_of(user), connection.follower
         epoch, offset = str(result["epoch"]), result["offset"]
         user.attempts = 0
-        if user.waiting:
+        if user.waiting and user.next_room is None:
             user.waiting = False
             user.waits.append((connection.room, user.intended, time.monotonic()))
         others = (self.users[number] for number in room.users if number != user.number)
@@ -309,6 +317,8 @@ class Crew:
                 user.missed_to_reset += max(0, offset - user.offset)
             follower.join(epoch, offset)
         user.epoch = epoch
+        if user.next_room is not None:
+            connection.leave()
         if user.stalled:
             connection.pause()
 
@@ -329,12 +339,10 @@ class Crew:
         if lost := connection.follower.lost_inside:
             self.lost_before_leaving += lost
             self.books.faults.note("lost", lost, f"{lost} in {connection.room} by connection {user.number}")
-        self._leave_room(user)
-        user.room, user.next_room, user.offset = user.next_room, None, None
-        room = self.room_of(user)
-        room.users.add(user.number)
-        connection.follower.move(room.reference)
-        connection.room, connection.phase = room.reference.room, Phase.OPEN
+        self._change_room(user)
+        reference = self.room_of(user).reference
+        connection.follower.move(reference, time.monotonic())
+        connection.room, connection.phase = reference.room, Phase.OPEN
         connection.join()
 
     def on_closed(self, user: User, connection: Member, before: Phase) -> None:
@@ -369,9 +377,6 @@ class Crew:
             return None
         follower = connection.follower
         return follower if follower.joined and follower.reference is room.reference else None
-
-    def _leave_room(self, user: User) -> None:
-        self.room_of(user).users.discard(user.number)
 
     def _name(self, room: int) -> str:
         return self.rooms[room].reference.room

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chat_core.codec import text_frame
-from loadtest.ledger import Ledger, Posted
+from loadtest.ledger import Faults, Ledger, Posted
 from loadtest.plan import Post
 from loadtest.reference import Follower, Reference
 from loadtest.wire import PING, BrokenStream
@@ -258,39 +258,87 @@ def test_a_second_step_starts_where_the_first_ended() -> None:
 
 
 class TestMoving:
-    """One member leaves the room for another one, and comes back, while a flush to it is still under way."""
+    """One member leaves the room for another one, and comes back, while a flush to it is still under way.
+
+    The leave is acknowledged after all were posted, but for the last one: no flush that had begun can hold that.
+    """
+
+    LEFT = NOW + 0.0095
 
     def setup_method(self) -> None:
         self.room = room = Room(members=2)
         self.other = Reference("other", room.ledger)
         room.feed(0, *room.frames)
         room.feed(1, *room.frames[:4])
-        room.followers[1].move(self.other)
+        room.followers[1].move(self.other, self.LEFT)
 
     def counts(self) -> dict[str, int]:
         return {kind: count for kind, count in self.room.ledger.faults.counts().items() if count}
 
+    def come_back(self, offset: int) -> None:
+        follower = self.room.followers[1]
+        follower.join(EPOCH, 0)
+        follower.move(self.room.reference, self.LEFT)
+        follower.join(EPOCH, offset)
+
     def test_what_still_arrives_of_the_former_room_is_late_and_not_foreign(self) -> None:
+        self.room.feed(1, self.room.frames[4])
+        assert self.counts() == {"late_after_leave": 1}
+        (example,) = self.room.ledger.faults.examples
+        assert "offset 5 in r" in example
+        assert "posted 4.5 ms before it" in example
+
+    def test_what_was_posted_after_the_leave_is_foreign(self) -> None:
+        self.room.feed(1, *self.room.frames[8:])
+        assert self.counts() == {"late_after_leave": 1, "foreign": 1}
+
+    def test_when_it_was_sent_counts_and_not_when_it_was_meant_to_be(self) -> None:
+        posted = self.room.ledger._by_id["id9"]
+        posted.sent = self.LEFT + 0.001
+        self.room.feed(1, self.room.frames[8])
+        assert self.counts() == {"foreign": 1}
+
+    def test_a_late_entry_is_looked_at_all_the_same(self) -> None:
+        self.room.feed(1, text_frame(entry(5, text="something else")))
+        self.room.feed(1, text_frame(entry(6, id="whose")))
+        assert self.counts() == {"corrupt": 1, "foreign": 1}
+
+    def test_it_is_late_also_two_rooms_later(self) -> None:
+        follower = self.room.followers[1]
+        follower.join(EPOCH, 0)
+        follower.move(Reference("third", self.room.ledger), self.LEFT)
         self.room.feed(1, self.room.frames[4])
         assert self.counts() == {"late_after_leave": 1}
 
     def test_it_is_late_also_after_coming_back(self) -> None:
-        follower = self.room.followers[1]
-        follower.join(EPOCH, 0)
-        follower.move(self.room.reference)
-        follower.join(EPOCH, 6)
+        self.come_back(6)
         self.room.feed(1, *self.room.frames[4:])
         assert self.counts() == {"late_after_leave": 2}
-        assert follower.settled
+        assert self.room.followers[1].settled
+
+    def test_what_was_posted_between_leaving_and_coming_back_and_still_comes_is_duplicated(self) -> None:
+        """Whoever joined at the end of the log has been told so: it was in the page of the reply."""
+        self.come_back(10)
+        self.room.feed(1, *self.room.frames[8:])
+        assert self.counts() == {"late_after_leave": 1, "duplicated": 1}
 
     def test_a_frame_that_was_cut_by_the_move_is_read_to_its_end(self) -> None:
         room = Room(members=2)
         room.feed(0, *room.frames)
         room.feed(1, *room.frames[:4], room.frames[4][:20])
-        room.followers[1].move(Reference("other", room.ledger))
+        room.followers[1].move(Reference("other", room.ledger), self.LEFT)
         room.feed(1, room.frames[4][20:], reply())
         assert room.heard == [{"type": "reply", "ref": 99, "pad": "xx"}]
         assert room.ledger.faults.counts()["late_after_leave"] == 1
+
+
+def test_examples_of_one_kind_leave_room_for_those_of_another() -> None:
+    faults = Faults()
+    for number in range(20):
+        faults.note("unsent", 1, f"post {number}")
+    faults.note("lost", 1, "the one that matters")
+    assert len(faults.examples) == 6
+    assert faults.examples[-1] == "lost: the one that matters"
 
 
 def test_what_comes_after_something_that_never_comes_is_delivered_all_the_same() -> None:
