@@ -156,10 +156,11 @@ class Ledger:
         if posted is None or (fault := self.fault(entry["room"], entry)):
             return self.faults.note("foreign" if posted is None else str(fault), 1, f"after a leave: {entry}")
         before = left - (posted.intended if posted.sent is None else posted.sent)
-        kind = "late_after_leave" if before >= 0 else otherwise
+        kind, order = ("late_after_leave", "before") if before >= 0 else (otherwise, "after")
         since = time.monotonic() - left
-        what = f"offset {entry.get('offset')} in {entry['room']}, {since * 1e3:.1f} ms after the leave, posted "
-        return self.faults.note(kind, 1, what + f"{abs(before) * 1e3:.1f} ms {'before' if before >= 0 else 'after'} it")
+        what = f"offset {entry.get('offset')} in {entry['room']}, posted {abs(before) * 1e3:.1f} ms {order} it was left"
+        came = "after coming back, " if otherwise == "duplicated" else ""
+        return self.faults.note(kind, 1, f"{what}, came {came}{since * 1e3:.1f} ms after that")
 
     def placed(self, entry: dict[str, Any]) -> Posted | None:
         """A right entry was seen for the first time. Returns the post that it is, if that is measured."""

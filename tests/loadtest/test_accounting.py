@@ -286,7 +286,7 @@ class TestMoving:
         assert self.counts() == {"late_after_leave": 1}
         (example,) = self.room.ledger.faults.examples
         assert "offset 5 in r" in example
-        assert "posted 4.5 ms before it" in example
+        assert "posted 4.5 ms before it was left" in example
 
     def test_what_was_posted_after_the_leave_is_foreign(self) -> None:
         self.room.feed(1, *self.room.frames[8:])
