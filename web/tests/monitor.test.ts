@@ -1,5 +1,8 @@
 import { deflateRawSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import type uPlot from "uplot";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Board } from "../src/monitor/board";
+import { thinned } from "../src/monitor/paths";
 import { boardOf, checked, DamagedRun, heatOf, type StoredRun } from "../src/monitor/stored";
 import { Timeline, type Tick } from "../src/monitor/timeline";
 import { format } from "../src/monitor/units";
@@ -37,6 +40,51 @@ describe("a timeline", () => {
     expect(timeline.t.at(-1)).toBe(4000);
     expect(timeline.column("async", "a").length).toBe(timeline.t.length);
     expect(timeline.column("async", "a").at(-1)).toBe(4000);
+  });
+});
+
+describe("drawing", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("comes to every chart though changes come faster than it is done, one canvas per frame", () => {
+    const frames: (() => void)[] = [];
+    vi.stubGlobal("requestAnimationFrame", (frame: () => void) => frames.push(frame));
+    const board = new Board(new Timeline(), []);
+    const drawn: number[] = [];
+    const ends = [0, 1, 2, 3, 4].map((chart) => board.onData(() => drawn.push(chart) > 0));
+    for (let frame = 0; frame < 10; frame++) {
+      board.changed();
+      frames.shift()?.();
+      expect(drawn.length).toBe(frame + 1);
+    }
+    expect(drawn).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+    for (const end of ends) end();
+    while (frames.length > 0) frames.shift()?.();
+    expect(drawn.length).toBe(10);
+  });
+
+  it("leaves out no peak, and lets no line cross a hole", () => {
+    const drawn: [string, number, number][] = [];
+    class Pen {
+      moveTo = (x: number, y: number) => drawn.push(["move", x, y]);
+      lineTo = (x: number, y: number) => drawn.push(["line", x, y]);
+    }
+    vi.stubGlobal("Path2D", Pen);
+    vi.stubGlobal("devicePixelRatio", 1);
+    const t = Array.from({ length: 600 }, (_, second) => second);
+    const values: (number | null)[] = t.map((second) => (second === 77 ? 9 : second === 431 ? -9 : 1));
+    values.fill(null, 200, 300);
+    const plot = {
+      data: [t, values],
+      scales: { x: { min: 0, max: 600 } },
+      series: [{}, { scale: "y" }],
+      bbox: { left: 0, top: 0, width: 60, height: 10 },
+      valToPos: (value: number) => value,
+    };
+    thinned(plot as unknown as uPlot, 1, 0, 599);
+    expect(drawn.length).toBeLessThan(30);
+    expect(drawn.filter(([, , y]) => y !== 1)).toEqual([["line", 77, 9], ["line", 431, -9]]);
+    expect(drawn.filter(([kind]) => kind === "move").map(([, x]) => x)).toEqual([0, 300]);
   });
 });
 

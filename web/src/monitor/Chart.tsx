@@ -5,6 +5,7 @@ import type { Board } from "./board";
 import { colour, ofModel, onScheme } from "./colours";
 import { markHappenings } from "./marks";
 import { labelsOf, type Line, type Panel } from "./panels";
+import { thinned } from "./paths";
 import { SHARED } from "./timeline";
 import { format } from "./units";
 
@@ -43,6 +44,7 @@ function look({ label, line }: Series, board: Board): uPlot.Series {
     // All but the first are dashed, each its own way: who sees no colours tells them apart as well.
     dash: line.weight === "faint" ? [1, 2] : (DASHES[place] ?? [2, 2]),
     points: { show: false },
+    paths: thinned,
     spanGaps: false,
   };
 }
@@ -151,28 +153,34 @@ export function Chart({ panel, board }: { panel: Panel; board: Board }) {
     const element = place.current;
     if (element === null) return;
     let visible = true;
-    const made = new uPlot(options(panel, board, element.clientWidth), values(panel, board), element);
-    plot.current = made;
     const read = () => {
       const at = board.cursor ?? board.last;
       setShown(seriesOf(panel, board).map(({ label, metric }) => board.timeline.column(label, metric)[at] ?? null));
     };
     const draw = () => {
-      if (visible) made.setData(values(panel, board));
+      if (plot.current === null) plot.current = new uPlot(options(panel, board, element.clientWidth), values(panel, board), element);
+      else if (visible) plot.current.setData(values(panel, board));
+      else return read();
       read();
+      return true;
     };
+    const drawSoon = () => board.soon(draw);
     const seen = new IntersectionObserver(([entry]) => {
       visible = entry?.isIntersecting ?? true;
-      if (visible) draw();
+      if (visible) drawSoon();
     });
-    const sized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const sized = new ResizeObserver(() => {
+      if (plot.current?.width !== element.clientWidth) plot.current?.setSize({ width: element.clientWidth, height: HEIGHT });
+    });
     seen.observe(element);
     sized.observe(element);
-    const ends = [board.onData(draw), board.onCursor(read), onScheme(() => made.redraw()), () => seen.disconnect(), () => sized.disconnect()];
+    const ends = [board.onData(draw), board.onCursor(read), onScheme(drawSoon), () => seen.disconnect(), () => sized.disconnect()];
     read();
+    drawSoon();
     return () => {
       for (const end of ends) end();
-      made.destroy();
+      plot.current?.destroy();
+      plot.current = null;
     };
   }, [panel, board]);
 

@@ -5,20 +5,22 @@ import { Closes } from "./Closes";
 import { ofModel } from "./colours";
 import { Heatmap } from "./Heatmap";
 import { labelsOf, PANELS, PERCENTILES, type Panel } from "./panels";
+import { useBoard } from "./useBoard";
 
 const GROUPS = [
   ["people", "What people notice"],
   ["machines", "What it costs"],
 ] as const;
 
-/** Draw anew when the window, or what there is to see, has changed. */
-function useBoard(board: Board): void {
-  const [, setCount] = useState(0);
-  useEffect(() => board.onData(() => setCount((count) => count + 1)), [board]);
-}
-
 const filled = (panel: Panel, board: Board): boolean =>
   panel.lines.some((line) => labelsOf(line, board).some((label) => board.timeline.has(label, line.metric)));
+
+/** What there is to show: the panels and the heatmaps, as one text. */
+function shapeOf(board: Board): string {
+  const shown = PANELS.filter((panel) => (!panel.optional && board.clock === "wall") || filled(panel, board));
+  const heats = board.labels.filter((label) => board.timeline.heat.get(label)?.some((heat) => heat.length > 0));
+  return [board.percentile, ...shown.map((panel) => panel.id), ...heats.map((label) => `heat ${label}`)].join();
+}
 
 export function Tools({ board, live = true }: { board: Board; live?: boolean }) {
   useBoard(board);
@@ -69,20 +71,23 @@ export function Tools({ board, live = true }: { board: Board; live?: boolean }) 
   );
 }
 
+/** Charts draw themselves: here all is made anew only when there is another one. */
 export function Charts({ board }: { board: Board }) {
-  useBoard(board);
-  const heats = board.sides.filter((side) => board.timeline.heat.get(side.label)?.some((heat) => heat.length > 0));
+  const [, setShape] = useState("");
+  useEffect(() => board.onData(() => setShape(shapeOf(board))), [board]);
+  const shape = shapeOf(board).split(",");
   return (
     <>
       {GROUPS.map(([group, title]) => (
         <section key={group} class="group" aria-label={title}>
           <h2>{title}</h2>
           <div class="grid">
-            {PANELS.filter((panel) => panel.group === group && ((!panel.optional && board.clock === "wall") || filled(panel, board))).map((panel) => (
+            {PANELS.filter((panel) => panel.group === group && shape.includes(panel.id)).map((panel) => (
               <Chart key={`${panel.id}${panel.id === "latency" ? board.percentile : ""}`} panel={panel} board={board} />
             ))}
             {group === "people" && <Closes board={board} />}
-            {group === "people" && heats.map((side) => <Heatmap key={side.label} board={board} side={side} />)}
+            {group === "people" &&
+              board.sides.map((side) => (shape.includes(`heat ${side.label}`) ? <Heatmap key={side.label} board={board} side={side} /> : null))}
           </div>
         </section>
       ))}

@@ -3,6 +3,7 @@ import type { Board } from "./board";
 import { titleOf } from "./Chart";
 import { ofModel } from "./colours";
 import { format } from "./units";
+import { useBoard } from "./useBoard";
 
 /** Why connections ended within the window that is shown, and how many at each side. */
 function counted(board: Board): Map<string, Map<string, number>> {
@@ -25,6 +26,7 @@ function counted(board: Board): Map<string, Map<string, number>> {
 
 export function Closes({ board }: { board: Board }) {
   const id = useId();
+  useBoard(board);
   const reasons = counted(board);
   return (
     <section class="panel" aria-labelledby={id} data-testid="panel-reasons">

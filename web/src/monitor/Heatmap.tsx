@@ -15,6 +15,36 @@ const HIGHEST = 36;
 
 const rowTop = (row: number) => UNIT_S * 2 ** ((row + 1) / 2);
 
+/** What is drawn before it is coloured and brought to its size: a pixel for each row. */
+const small = document.createElement("canvas");
+
+/** Put together what falls into one pixel: of an hour that is ten seconds. A column shows the fullest of its seconds. */
+function shades(board: Board, label: string, columns: number): ImageData {
+  const { from, to } = board.span;
+  const { t } = board.timeline;
+  const seconds = board.timeline.heat.get(label) ?? [];
+  const rows = HIGHEST - LOWEST;
+  const counts = new Float64Array(columns * rows);
+  let most = 1;
+  const x = (moment: number) => Math.floor(((moment - from) / (to - from)) * columns);
+  for (let index = board.last; index >= 0 && (t[index] ?? 0) >= from; index--) {
+    const moment = t[index] ?? 0;
+    const left = Math.max(0, x(moment - 1));
+    const right = Math.min(columns, Math.max(left + 1, x(moment)));
+    for (const [row, count] of seconds[index] ?? []) {
+      most = Math.max(most, count);
+      const place = (HIGHEST - 1 - Math.min(HIGHEST - 1, Math.max(LOWEST, row))) * columns;
+      for (let column = left; column < right; column++) counts[place + column] = Math.max(counts[place + column] ?? 0, count);
+    }
+  }
+  const image = new ImageData(columns, rows);
+  counts.forEach((count, place) => {
+    // By the logarithm: one late delivery among thousands is what one looks for.
+    if (count > 0) image.data[place * 4 + 3] = 255 * (0.25 + (0.75 * Math.log(count + 1)) / Math.log(most + 1));
+  });
+  return image;
+}
+
 function paint(canvas: HTMLCanvasElement, board: Board, side: Side): void {
   const context = canvas.getContext("2d");
   const width = canvas.clientWidth;
@@ -23,30 +53,19 @@ function paint(canvas: HTMLCanvasElement, board: Board, side: Side): void {
   canvas.width = width * scale;
   canvas.height = HEIGHT * scale;
   context.scale(scale, scale);
-  const { from, to } = board.span;
-  const x = (t: number) => LEFT + ((t - from) / (to - from)) * (width - LEFT - RIGHT);
+  const inner = width - LEFT - RIGHT;
+  const image = shades(board, side.label, Math.max(1, Math.round(inner * scale)));
+  small.width = image.width;
+  small.height = image.height;
+  const pen = small.getContext("2d");
+  if (pen === null) return;
+  pen.putImageData(image, 0, 0);
+  pen.globalCompositeOperation = "source-in";
+  pen.fillStyle = colour(ofModel(side.model));
+  pen.fillRect(0, 0, small.width, small.height);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, LEFT, 0, inner, HEIGHT);
   const height = HEIGHT / (HIGHEST - LOWEST);
-  const y = (row: number) => HEIGHT - (Math.min(HIGHEST - 1, Math.max(LOWEST, row)) - LOWEST + 1) * height;
-  const { t } = board.timeline;
-  const seconds = board.timeline.heat.get(side.label) ?? [];
-  let first = t.findIndex((moment) => moment >= from - 1);
-  if (first < 0) first = t.length;
-  let most = 1;
-  for (let index = first; index < t.length; index++) for (const [, count] of seconds[index] ?? []) most = Math.max(most, count);
-  context.save();
-  context.beginPath();
-  context.rect(LEFT, 0, width - LEFT - RIGHT, HEIGHT);
-  context.clip();
-  context.fillStyle = colour(ofModel(side.model));
-  const wide = Math.max(1, x(from + 1) - x(from) + 0.5);
-  for (let index = first; index <= board.last && (t[index] ?? 0) <= to; index++) {
-    for (const [row, count] of seconds[index] ?? []) {
-      // By the logarithm: one late delivery among thousands is what one looks for.
-      context.globalAlpha = 0.25 + (0.75 * Math.log(count + 1)) / Math.log(most + 1);
-      context.fillRect(x(t[index] ?? 0) - wide, y(row), wide, height);
-    }
-  }
-  context.restore();
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "right";
   context.textBaseline = "middle";
@@ -66,11 +85,20 @@ export function Heatmap({ board, side }: { board: Board; side: Side }) {
   useEffect(() => {
     const canvas = place.current;
     if (canvas === null) return;
-    const draw = () => paint(canvas, board, side);
-    const sized = new ResizeObserver(draw);
+    let visible = false;
+    const draw = () => {
+      if (visible) paint(canvas, board, side);
+      return visible;
+    };
+    const drawSoon = () => board.soon(draw);
+    const seen = new IntersectionObserver(([entry]) => {
+      visible = entry?.isIntersecting ?? true;
+      drawSoon();
+    });
+    const sized = new ResizeObserver(drawSoon);
+    seen.observe(canvas);
     sized.observe(canvas);
-    const ends = [board.onData(draw), onScheme(draw), () => sized.disconnect()];
-    draw();
+    const ends = [board.onData(draw), onScheme(drawSoon), () => seen.disconnect(), () => sized.disconnect()];
     return () => {
       for (const end of ends) end();
     };

@@ -1,5 +1,6 @@
 import { ofModel } from "./colours";
 import type { Live } from "./live";
+import { useBoard } from "./useBoard";
 
 /** What a state means to people; the mark says it without colour. */
 const MEANING: Record<string, readonly [mark: string, words: string, tone: "good" | "warn" | "bad" | "quiet"]> = {
@@ -23,6 +24,7 @@ function State({ name, state, kind }: { name: string; state: string; kind: strin
 }
 
 export function States({ live }: { live: Live }) {
+  useBoard(live.board);
   if (!live.connected || live.board === null || live.state === null) {
     return (
       <p class="states" role="status" data-testid="disconnected">

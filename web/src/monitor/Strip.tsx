@@ -1,8 +1,8 @@
-import { useEffect, useState } from "preact/hooks";
 import type { Board } from "./board";
 import { ofModel } from "./colours";
 import type { Side } from "./timeline";
 import { format, type Unit } from "./units";
+import { useBoard } from "./useBoard";
 
 const SHOWN: readonly (readonly [metric: string, title: string, unit: Unit])[] = [
   ["open", "Connections", "count"],
@@ -42,8 +42,7 @@ function largest(board: Board, metric: string): number {
 
 /** The last minute of both, small: one row per figure, the same scale for both sides. */
 export function Strip({ board }: { board: Board }) {
-  const [, setCount] = useState(0);
-  useEffect(() => board.onData(() => setCount((count) => count + 1)), [board]);
+  useBoard(board);
   return (
     <section class="strip" aria-label="The last minute">
       {SHOWN.map(([metric, title, unit]) => {

@@ -14,7 +14,11 @@ export const WINDOWS = [
   [3600, "1 hour"],
 ] as const;
 
-type Listener = () => void;
+/** Draws anew, and says so where that was a canvas. */
+type Listener = () => boolean | void;
+
+/** Milliseconds of a frame for drawing: what does not fit is drawn in the next, and of the canvases there is one in each. */
+const SHARE_MS = 8;
 
 export class Board {
   events: readonly Happening[] = [];
@@ -32,7 +36,7 @@ export class Board {
   cursor: number | null = null;
   readonly #data = new Set<Listener>();
   readonly #cursor = new Set<Listener>();
-  #queue: Listener[] = [];
+  readonly #queue = new Set<Listener>();
   #drawing = 0;
 
   constructor(
@@ -98,7 +102,10 @@ export class Board {
 
   onData(listener: Listener): () => void {
     this.#data.add(listener);
-    return () => void this.#data.delete(listener);
+    return () => {
+      this.#data.delete(listener);
+      this.#queue.delete(listener);
+    };
   }
 
   onCursor(listener: Listener): () => void {
@@ -106,14 +113,23 @@ export class Board {
     return () => void this.#cursor.delete(listener);
   }
 
-  /** Something is to be drawn anew: one chart per frame, so that no frame takes long. */
+  /** Everything is to be drawn anew, each in its turn: who waits already keeps its place, or the last would never come. */
   changed(): void {
-    this.#queue = [...this.#data];
-    if (this.#drawing || document.hidden) return;
-    const draw = () => {
-      for (const listener of this.#queue.splice(0, 1)) listener();
-      this.#drawing = this.#queue.length > 0 ? requestAnimationFrame(draw) : 0;
-    };
-    this.#drawing = requestAnimationFrame(draw);
+    for (const listener of this.#data) this.soon(listener);
+  }
+
+  /** One of those that `onData` told of is to be drawn, in a frame that has time for it. */
+  soon(listener: Listener): void {
+    this.#queue.add(listener);
+    if (this.#drawing === 0) this.#drawing = requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw(): void {
+    const until = performance.now() + SHARE_MS;
+    for (const listener of this.#queue) {
+      this.#queue.delete(listener);
+      if (listener() === true || performance.now() > until) break;
+    }
+    this.#drawing = this.#queue.size > 0 ? requestAnimationFrame(() => this.#draw()) : 0;
   }
 }

@@ -73,6 +73,7 @@ export class Live {
     }, 500);
   }
 
+  /** Be told of all but the ticks: whoever draws those listens to the board. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -133,16 +134,21 @@ export class Live {
       const tick = JSON.parse(event.data) as Tick;
       this.board?.timeline.append(tick);
       this.board?.changed();
-      if (!this.connected) this.connected = true;
-      this.#tell();
+      this.#reached();
     });
     source.addEventListener("state", (event: MessageEvent<string>) => {
       this.#heard = performance.now();
-      this.connected = true;
+      this.#reached();
       this.#learn(JSON.parse(event.data) as MonitorState);
     });
     // It may be another monitor that comes back, with another token and another hour.
     source.addEventListener("error", () => this.#lost());
+  }
+
+  #reached(): void {
+    if (this.connected) return;
+    this.connected = true;
+    this.#tell();
   }
 
   #lost(): void {
