@@ -11,17 +11,14 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from stack.backends import Backend
 from stack.errors import StackError
 from stack.server import Server
-
-if TYPE_CHECKING:
-    from stack.up import Stack
 
 LONGEST: Final = 30.0
 """Seconds for which anything may be kept frozen or away."""
@@ -29,11 +26,12 @@ GRACE: Final = 20.0
 
 
 class Control:
-    """Answers until `close`. ``hurting`` are the servers that are down, or may be, because somebody asked for it."""
+    """Answers for ``servers`` until `close`. ``hurting`` are those that are down, or may be, because somebody asked."""
 
-    def __init__(self, stack: "Stack", path: Path) -> None:
+    def __init__(self, servers: Sequence[Server], redis_url: str, path: Path) -> None:
         self.hurting: set[Server] = set()
-        self._stack = stack
+        self._servers = servers
+        self._redis_url = redis_url
         self._closed = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
@@ -79,14 +77,13 @@ class Control:
 
     def _describe(self) -> dict[str, Any]:
         return {
-            "redis": self._stack.redis.url,
-            "owned": isinstance(self._stack.redis, Server),
-            "servers": [_described(server, server in self.hurting) for server in self._stack.servers],
+            "redis": self._redis_url,
+            "servers": [_described(server, server in self.hurting) for server in self._servers],
         }
 
     def _hurt(self, what: str, name: str, seconds: float) -> dict[str, Any]:
         """Do it, and return once it is set right: with the seconds it was down or frozen."""
-        server = next((one for one in self._stack.servers if one.name == name), None)
+        server = next((one for one in self._servers if one.name == name), None)
         if what not in self._acts or server is None:
             raise StackError(f"there is no {what!r} for {name!r} here")
         if not 0 <= seconds <= LONGEST:

@@ -115,7 +115,7 @@ class Stack:
     def _watchers_first(self) -> list[Server]:
         if self.monitor is None:
             return [*self.backends.values()]
-        self._control = Control(self, self._meeting_place / "control")
+        self._control = Control(self.servers, self.redis.url, self._meeting_place / "control")
         return [self.monitor, *self.backends.values()]
 
     def _let_go(self) -> None:

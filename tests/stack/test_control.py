@@ -25,7 +25,7 @@ def stack(tmp_path: Path, stand_in: Profile) -> Iterator[Stack]:
 
 @pytest.fixture
 def control(stack: Stack, tmp_path: Path) -> Iterator[Control]:
-    control = Control(stack, tmp_path / "control")
+    control = Control(stack.servers, stack.redis.url, tmp_path / "control")
     yield control
     control.close()
 
@@ -43,7 +43,6 @@ def ask(directory: Path, **question: Any) -> dict[str, Any]:
 def test_it_says_what_runs(stack: Stack, control: Control, tmp_path: Path) -> None:
     told = ask(tmp_path, do="describe")
     backend = stack.backends["stand-in"]
-    assert told["owned"] is True
     assert [server["name"] for server in told["servers"]] == ["stand-in", "redis"]
     about = {"name": "stand-in", "pid": backend.pid, "hurt": False, "title": "Stand-in", "model": "asgi", "workers": 1}
     assert told["servers"][0] == about | {"url": backend.url}
