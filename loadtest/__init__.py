@@ -4,5 +4,5 @@ A seeded plan says who does what and when (`workload`, `schedule`; `plan` for th
 hold all connections, act when the plan says so whether or not the server keeps up, and account for every delivery
 (`crew/` upon `connection`, `reference`, `ledger`, `histogram`). Who conducts starts what is measured, watches it from
 outside, and writes everything down (`conductor/`, `record/`). What follows is computed from the record alone
-(`outcome/`). `scenarios/` are the questions. `bench` and what it names are the benchmark of the highest rates.
+(`outcome/`). `scenarios/` are the questions. `bench/` finds the highest rates, with a generator of one thread.
 """

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import capacity
-from loadtest.capacity import most_members
+from loadtest.bench.capacity import SPARE, most_members
+from loadtest.bench.quiet import in_turns, worth_repeating
+from loadtest.bench.results import Bench, Row
+from loadtest.bench.rig import Options, Rig, started
+from loadtest.bench.sleeper import Sleeper, resumed
+from loadtest.bench.stalled import differs
 from loadtest.generator import GeneratorError
 from loadtest.ledger import Ledger
 from loadtest.plan import SHAPES, Shape
-from loadtest.quiet import in_turns, worth_repeating
-from loadtest.results import Bench, Row
-from loadtest.rig import Options, Rig, started
-from loadtest.sleeper import Sleeper, resumed
-from loadtest.stalled import differs
 from loadtest.targets import TARGETS
 from tests.loadtest.test_results import step
 
@@ -65,7 +64,7 @@ def test_the_machine_may_allow_fewer_members_than_are_wanted() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(900, hard), hard))
     try:
         most, limit = most_members(10_000, threaded=False)
-        assert (most, limit) == (900 - capacity.SPARE, "RLIMIT_NOFILE 900")
+        assert (most, limit) == (900 - SPARE, "RLIMIT_NOFILE 900")
         assert most_members(500, threaded=False) == (500, "")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.bench.report import reason, render, save
+from loadtest.bench.results import Bench, Row, Step
 from loadtest.plan import SHAPES
-from loadtest.report import reason, render, save
-from loadtest.results import Bench, Row, Step
 
 
 def step(rate: float, p99: float = 0.02, **changes: object) -> Step:

@@ -1,6 +1,6 @@
 import pytest
 
-from loadtest.search import Search
+from loadtest.bench.search import Search
 
 
 def searched(

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.bench.reach import MANY
+from loadtest.bench.report import render, save
+from loadtest.bench.results import Bench, Reach, Repeats, Row, Stall, StallRun
+from loadtest.bench.stalled import OUTBOX, ROOM
+from loadtest.bench.verdicts import Verdict, alike, judge
 from loadtest.plan import SHAPES
-from loadtest.reach import MANY
-from loadtest.report import render, save
-from loadtest.results import Bench, Reach, Repeats, Row, Stall, StallRun
-from loadtest.stalled import OUTBOX, ROOM
-from loadtest.verdicts import Verdict, alike, judge
 from tests.loadtest.test_results import step
 
 KINDS = {"async": "tandem", "sync": "tandem", "null": "null"}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from loadtest.bench.results import DISTURBED, OBJECTIVE, QUIET_RATE, Step
 from loadtest.generator import Generator, Offered
 from loadtest.ledger import Ledger
 from loadtest.plan import Post, Shape, make_plan
-from loadtest.results import DISTURBED, OBJECTIVE, QUIET_RATE, Step
 from loadtest.sampler import Usage, busy_seconds, usage
 from loadtest.targets import HOST, AnyServer, Target, headers, make_server
 from stack.redis import RedisServer

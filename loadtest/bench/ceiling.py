@@ -2,13 +2,13 @@
 
 from typing import Final
 
+from loadtest.bench.report import progress
+from loadtest.bench.results import OBJECTIVE, QUIET_RATE, Row, Step
+from loadtest.bench.rig import Report, Rig, patience
+from loadtest.bench.search import Search
 from loadtest.generator import Generator
 from loadtest.ledger import Ledger
-from loadtest.report import progress
-from loadtest.results import OBJECTIVE, QUIET_RATE, Row, Step
-from loadtest.rig import Report, Rig, patience
 from loadtest.sampler import settled_usage
-from loadtest.search import Search
 
 IDLE_HEADROOM: Final = 0.85
 """A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from loadtest.baselines.node import InstallError
-from loadtest.ceiling import Ceiling
+from loadtest.bench.ceiling import Ceiling
+from loadtest.bench.quiet import measure_quiet
+from loadtest.bench.reach import MANY, measure_reach
+from loadtest.bench.results import Bench, Found, Reach, Row, Stall
+from loadtest.bench.rig import Options, Report, clean_dir, pinned, started
+from loadtest.bench.stalled import ROOM, measure_stalled
 from loadtest.circumstances import describe
 from loadtest.generator import GeneratorError
 from loadtest.plan import SHAPES
-from loadtest.quiet import measure_quiet
-from loadtest.reach import MANY, measure_reach
-from loadtest.results import Bench, Found, Reach, Row, Stall
-from loadtest.rig import Options, Report, clean_dir, pinned, started
-from loadtest.stalled import ROOM, measure_stalled
 from loadtest.targets import TARGETS, Target
 from stack.errors import StackError
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from loadtest.baselines.node import InstallError
+from loadtest.bench.report import progress
+from loadtest.bench.results import OBJECTIVE, QUIET_RATE, Bench, Repeats, Step
+from loadtest.bench.rig import ATTEMPTS, Options, Report, started
 from loadtest.generator import GeneratorError
 from loadtest.ledger import Ledger
 from loadtest.plan import SHAPES
-from loadtest.report import progress
-from loadtest.results import OBJECTIVE, QUIET_RATE, Bench, Repeats, Step
-from loadtest.rig import ATTEMPTS, Options, Report, started
 from loadtest.targets import TARGETS
 from stack.errors import StackError
 

@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Final
 
-from loadtest.capacity import most_members
+from loadtest.bench.capacity import most_members
+from loadtest.bench.results import Reach
+from loadtest.bench.rig import Options, Report, Rig, patience, started
+from loadtest.bench.verdicts import REACH
 from loadtest.generator import Generator
 from loadtest.ledger import Ledger
 from loadtest.plan import Post, Shape
-from loadtest.results import Reach
-from loadtest.rig import Options, Report, Rig, patience, started
 from loadtest.sampler import settled_usage
 from loadtest.targets import Target
-from loadtest.verdicts import REACH
 
 MANY: Final = Shape("10k", "one room of 10,000", 1, 10_000, 10_000)
 MESSAGES: Final = 5

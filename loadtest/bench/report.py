@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from loadtest.results import (
+from loadtest.bench.results import (
     DISTURBED,
     OBJECTIVE,
     QUIET_RATE,
@@ -20,8 +20,8 @@ from loadtest.results import (
     Step,
     without_nan,
 )
-from loadtest.tables import bullets, capitalized, kib, ms, table, thousands, us
-from loadtest.verdicts import YARDSTICK, judge, spread
+from loadtest.bench.tables import bullets, capitalized, kib, ms, table, thousands, us
+from loadtest.bench.verdicts import YARDSTICK, judge, spread
 
 HEAD = (
     "target",
