@@ -1,4 +1,4 @@
-"""`list`, `run`, `compare`, `report`, `replay`: what a person can say, and what is answered."""
+"""`list`, `run`, `compare`, `summary`, `report`, `replay`: what a person can say, and what is answered."""
 
 import argparse
 import os
@@ -17,8 +17,9 @@ from loadtest.conductor.trial import Place
 from loadtest.opinion import MARGIN, MARGIN_SECONDS, opinions
 from loadtest.outcome.format import quantity
 from loadtest.outcome.judge import judge
-from loadtest.record.directory import DamagedRunError, StoredRun
+from loadtest.record.directory import DamagedRunError, StoredRun, run_directories
 from loadtest.record.page import write_report
+from loadtest.record.summary import summarize
 from loadtest.record.tables import render, render_comparison
 from loadtest.scenario import Scenario
 from loadtest.scenarios import scenarios
@@ -58,6 +59,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     compare.add_argument("run", nargs="+", type=Path, metavar="RUN")
     report = _command(commands, "report", _report, "write the report of a stored run: HTML, Markdown, CSV")
     report.add_argument("run", nargs="+", type=Path, metavar="RUN")
+    summary = _command(commands, "summary", _summary, "print one table of stored runs, a row each")
+    summary.add_argument("run", nargs="+", type=Path, metavar="RUN", help="a run directory, or one that holds several")
     opinion = _command(commands, "opinion", _opinion, "see whether Locust and k6, where installed, agree with us")
     opinion.add_argument("--target", default="async", metavar="TARGET", help="a backend (async)")
     opinion.add_argument("--duration", type=_number(2, 600), default=10.0, metavar="S", help="seconds of each (10)")
@@ -141,6 +144,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     print(render_comparison([StoredRun.read(path) for path in options.run]))
+    return 0
+
+
+def _summary(options: argparse.Namespace) -> int:
+    print(summarize([StoredRun.read(path) for given in options.run for path in run_directories(given)]), end="")
     return 0
 
 

@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from loadtest.record.models import Objective
+from loadtest.record.models import Expectation, Objective
 from loadtest.workload import Workload
 
 PART = re.compile(r"^(Question|Hypothesis|Picture): ", re.MULTILINE)
@@ -15,6 +16,11 @@ def p99_within(seconds: float) -> Objective:
 
 def no_worse_than(metric: str, name: str, at_most: float) -> Objective:
     return Objective(name=name, metric=metric, at_most=at_most)
+
+
+def expect(text: str, metric: str, of: str = "each", over: str | None = None, **rest: Any) -> Expectation:
+    """Return a part of a hypothesis; ``rest`` are phase, over_phase, at_least and at_most."""
+    return Expectation(text=text, metric=metric, of=of, over=over, **rest)
 
 
 NOTHING_BROKEN = Objective(name="nothing lost, doubled, out of order or corrupt", metric="broken", at_most=0)
@@ -32,6 +38,10 @@ class Scenario:
     objectives: tuple[Objective, ...] = (NOTHING_BROKEN, p99_within(0.1))
     targets: tuple[str, ...] = ("async", "sync")
     repeats: int = 1
+    expects: tuple[Expectation, ...] = ()
+    """the hypothesis as figures, so that the report can say whether it was right"""
+    answer: str = "delivery_p99"
+    """the figure that answers the question"""
 
     @property
     def title(self) -> str:

@@ -167,7 +167,7 @@ def _asides(workload: Workload, seed: int) -> Iterator[Action]:
             yield Action(due, "request", 0, text=workload.requests.path)
     if workload.diagnostics:
         dice = random.Random(f"diagnostics {seed}")
-        for due in _times(dice, workload.diagnostics.rate, 0.0, workload.duration, "constant"):
+        for due in _times(dice, workload.diagnostics.rate, workload.diagnostics.at, workload.duration, "constant"):
             yield Action(due, "diagnose", 0, text=workload.diagnostics.what, seconds=workload.diagnostics.seconds)
 
 

@@ -53,11 +53,12 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """Calls of a handler that blocks or computes for ``seconds``, ``rate`` times a second."""
+    """Calls of a handler that blocks or computes for ``seconds``, ``rate`` times a second, ``at`` some time and after."""
 
     what: Literal["block", "burn"]
     seconds: float
     rate: float
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +138,13 @@ def resized(
         )
         for phase in workload.phases
     )
-    stall = workload.stall
+    stall, diagnostics = workload.stall, workload.diagnostics
     return replace(
         workload,
         connections=round(workload.connections * more),
         rooms=max(1, min(workload.rooms, round(workload.most_connections * more))),
         phases=phases,
         stall=replace(stall, at=stall.at * longer) if stall else None,
+        diagnostics=replace(diagnostics, at=diagnostics.at * longer) if diagnostics else None,
         faults=tuple(replace(fault, at=fault.at * longer) for fault in workload.faults),
     )

@@ -1,7 +1,7 @@
 """Two contenders side by side: ratios, the noise floor, capacity by steps, and where one begins to win."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Final
 
 from loadtest.outcome import statistics
@@ -47,9 +47,9 @@ def noise_floor(run: Run, trials: Sequence[Trial]) -> list[Compared]:
 
 def capacities(run: Run, plan: Plan, trials: Sequence[Trial]) -> list[Capacity]:
     """Return for each label the highest step of a stepped run that was held, in every trial of it."""
-    steps = _steps(plan)
+    steps = _rising(plan)
     limit = next((one.at_most for one in run.objectives if one.metric == "delivery_p99"), None)
-    if len(steps) < 2 or limit is None:
+    if not steps or limit is None:
         return []
     found = []
     for target in run.targets:
@@ -77,11 +77,9 @@ def capacities(run: Run, plan: Plan, trials: Sequence[Trial]) -> list[Capacity]:
 
 def crossovers(run: Run, plan: Plan, trials: Sequence[Trial]) -> list[Crossover]:
     """Return for each pair the step from which on one of them is better in the 99th percentile of delivery."""
-    steps = _steps(plan)
-    if len(steps) < 2:
-        return []
+    steps = _rising(plan)
     found = []
-    for a, b in _pairs(run):
+    for a, b in _pairs(run) if steps else []:
         rows = [
             _compared(
                 "delivery_p99",
@@ -163,6 +161,13 @@ def _against(row: Compared, noise: Sequence[Compared]) -> Compared:
 def _steps(plan: Plan) -> list[Phase]:
     measured = [phase for phase in plan.phases if phase.measured and phase.rate]
     return measured if len(measured) > 1 else []
+
+
+def _rising(plan: Plan) -> list[Phase]:
+    """Return the steps where each asks for more than the one before; none where the phases differ in something else."""
+    steps = _steps(plan)
+    sizes = [(phase.rate, phase.connections) for phase in steps]
+    return steps if all(one < next_ for one, next_ in pairwise(sizes)) else []
 
 
 def _missed(result: PhaseResult, limit: float) -> str:

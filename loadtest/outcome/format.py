@@ -12,7 +12,16 @@ def quantity(value: float | None, unit: str) -> str:
             return f"{value * 1e6:.3g} µs"
         case "bytes":
             return f"{value / 1024:.1f} KiB" if abs(value) < 1 << 20 else f"{value / (1 << 20):.1f} MiB"
+        case "times":
+            return f"{value:.2f} ×"
         case "share":
             return f"{value:.1%}"
         case _:
             return f"{value:,.0f}"
+
+
+def bounds(least: float | None, most: float | None, unit: str) -> str:
+    """Return what is allowed, in words."""
+    if least is None or most is None:
+        return f"at most {quantity(most, unit)}" if least is None else f"at least {quantity(least, unit)}"
+    return quantity(least, unit) if least == most else f"{quantity(least, unit)} to {quantity(most, unit)}"

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final
 
-from loadtest.ledger import BROKEN
 from loadtest.outcome.comparison import capacities, compare, crossovers, noise_floor
-from loadtest.outcome.format import quantity
+from loadtest.outcome.figures import broken, figure, unit_of
+from loadtest.outcome.format import bounds, quantity
+from loadtest.outcome.hypothesis import check, confirmed
 from loadtest.record.models import Judged, Objective, Plan, Run, Trial, Verdict
 
 MOST_CPU: Final = 0.8
@@ -36,12 +37,15 @@ def judge(run: Run, plan: Plan, trials: Sequence[Trial], *, interrupted: bool = 
         exit_code=0,
         headline="",
         objectives=[] if reasons else objectives,
+        hypothesis=[],
         stopped_by={target.label: stopped_by(_of(target.label, trials)) for target in run.targets},
         comparisons=comparisons,
         noise=noise,
         capacity=[] if reasons else capacities(run, plan, trials),
         crossover=[] if reasons else crossovers(run, plan, trials),
     )
+    if not reasons and not interrupted:
+        verdict.hypothesis = check(run, trials, verdict)
     nonconforming = [trial for trial in trials if trial.conformance]
     if interrupted:
         verdict.outcome, verdict.exit_code = "interrupted", 130
@@ -124,31 +128,8 @@ def _judge(label: str, objectives: Iterable[Objective], trials: Iterable[Trial])
         )
 
 
-def figure(trial: Trial, metric: str) -> float | None:
-    """Return a figure of a trial; ``broken`` are deliveries and replies that no server may get wrong."""
-    if metric == "broken":
-        return float(sum(getattr(trial.ledger, kind) for kind in BROKEN))
-    return trial.figures.get(metric)
-
-
 def _limit_text(objective: Objective) -> str:
-    unit = unit_of(objective.metric)
-    if objective.at_most is not None:
-        return f"at most {quantity(objective.at_most, unit)}"
-    return f"at least {quantity(objective.at_least, unit)}"
-
-
-def unit_of(metric: str) -> str:
-    """Return in what a figure is measured."""
-    if metric.endswith(("_p50", "_p99", "_max")) and not metric.startswith(("threads", "rss", "members")):
-        return "seconds"
-    if metric == "cpu_per_delivery":
-        return "microseconds"
-    if metric.startswith("rss"):
-        return "bytes"
-    if metric in ("reach", "server_cpu"):
-        return "share"
-    return "seconds" if metric.startswith("seconds") else "count"
+    return bounds(objective.at_least, objective.at_most, unit_of(objective.metric))
 
 
 def _headline(run: Run, trials: Sequence[Trial], verdict: Verdict) -> str:
@@ -169,6 +150,8 @@ def _headline(run: Run, trials: Sequence[Trial], verdict: Verdict) -> str:
         parts.append("difference in " + ", ".join(different))
     elif any(one.finding in ("no detectable difference", "within noise") for one in findings):
         parts.append("no detectable difference")
+    if hypothesis := confirmed(verdict.hypothesis):
+        parts.append(f"hypothesis {hypothesis}")
     return "; ".join(parts) + "."
 
 
@@ -178,8 +161,8 @@ def _figures_line(label: str, trials: Sequence[Trial]) -> str:
         return median(values) if values else None
 
     rate, p50, p99 = middle("deliveries_per_second"), middle("delivery_p50"), middle("delivery_p99")
-    broken = sum(int(figure(trial, "broken") or 0) for trial in trials)
-    ledger = f"{broken} deliveries WRONG" if broken else "nothing lost, doubled or out of order"
+    wrong = sum(broken(trial) for trial in trials)
+    ledger = f"{wrong} deliveries WRONG" if wrong else "nothing lost, doubled or out of order"
     if not rate:
         return f"{label}: {quantity(middle('members_max'), 'count')} members, {ledger}"
     latency = f"p50 {quantity(p50, 'seconds')}, p99 {quantity(p99, 'seconds')}"

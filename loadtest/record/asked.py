@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from loadtest.record.base import Record
 
 
@@ -68,6 +70,23 @@ class Objective(Record):
     at_least: float | None = None
 
 
+class Expectation(Record):
+    """A part of the hypothesis that can be looked up: a figure of one label, or how many times that of another."""
+
+    text: str
+    metric: str
+    of: str
+    """a label, or "each": then the worst of all counts"""
+    over: str | None = None
+    """the label by whose figure it is divided"""
+    phase: str | None = None
+    """null: of all measured phases together"""
+    over_phase: str | None = None
+    """the phase by whose figure it is divided"""
+    at_most: float | None = None
+    at_least: float | None = None
+
+
 class Run(Record):
     """``run.json``: what this directory is. Written first, and again at the end."""
 
@@ -87,6 +106,10 @@ class Run(Record):
     order: list[str]
     """labels, in the order of the trials"""
     objectives: list[Objective]
+    expectations: list[Expectation] = Field([])
+    """what the hypothesis says, where the run is of the size of which it says it"""
+    answer: str = "delivery_p99"
+    """the figure that answers the question"""
     demo: bool = False
     """targets ran at the same time on shared CPUs: to look at, no evidence"""
 

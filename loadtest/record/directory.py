@@ -126,6 +126,12 @@ class StoredRun:
         }
 
 
+def run_directories(path: Path) -> list[Path]:
+    """Return ``path`` itself, or the runs that lie in it where it is no run. Raises DamagedRunError where none does."""
+    inside = [] if (path / "run.json").exists() else sorted(found.parent for found in path.glob("*/run.json"))
+    return inside or [path]
+
+
 def _one(path: Path, name: str, kind: type[AnyRecord]) -> AnyRecord:
     try:
         return kind.model_validate_json((path / name).read_bytes())

@@ -6,12 +6,12 @@ start, warm-up, run and stop of one target; ``label`` names the target among the
 ``async-2`` where the same one is measured twice), ``repeat`` counts its trials from 0.
 """
 
-from loadtest.record.asked import Event, Fairness, Objective, Phase, Plan, Run, Setting, TargetRecord
+from loadtest.record.asked import Event, Expectation, Fairness, Objective, Phase, Plan, Run, Setting, TargetRecord
 from loadtest.record.base import Latency, Record
 from loadtest.record.seconds import Connections, GeneratorHealth, Ledger, Messages, Second
 from loadtest.record.servers import Process, RedisSample, SchedulerLag, ServerSample
 from loadtest.record.trials import Denominators, Loss, Percentiles, PhaseResult, Resources, Trial
-from loadtest.record.verdict import Capacity, Compared, Crossover, Judged, Verdict
+from loadtest.record.verdict import Capacity, Checked, Compared, Crossover, Judged, Verdict
 
 FORMAT = 1
 """Grows when a reader of the former one would misunderstand."""
@@ -32,11 +32,13 @@ __all__ = [
     "FILES",
     "FORMAT",
     "Capacity",
+    "Checked",
     "Compared",
     "Connections",
     "Crossover",
     "Denominators",
     "Event",
+    "Expectation",
     "Fairness",
     "GeneratorHealth",
     "Judged",

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from loadtest.record.directory import StoredRun
-from loadtest.record.tables import render, series_csv, trials_csv
+from loadtest.record.spreadsheet import series_csv, trials_csv
+from loadtest.record.tables import render
 from stack.server import ROOT
 
 PAGE: Final = ROOT / "web" / "dist" / "report.html"

@@ -1,15 +1,14 @@
-"""A stored run as text for people, in Markdown, and as CSV for spreadsheets."""
+"""A stored run as text for people, in Markdown."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 from loadtest.outcome.comparison import METRICS
+from loadtest.outcome.figures import unit_of
 from loadtest.outcome.format import quantity
-from loadtest.outcome.judge import unit_of
 from loadtest.record.directory import StoredRun
-from loadtest.record.models import Compared, Latency, Trial, Verdict
+from loadtest.record.markdown import bullets, table
+from loadtest.record.models import Checked, Compared, Latency, Trial, Verdict
 
 FIGURES = (
     "members_max",
@@ -46,15 +45,15 @@ def render(stored: StoredRun) -> str:
     if verdict is None:
         return "\n\n".join([*parts, f"No verdict: the run is {run.status}."]) + "\n"
     parts += [f"**{verdict.outcome.upper()}** (exit code {verdict.exit_code}). {verdict.headline}"]
-    parts += [_bullets([("Question", run.question), ("Hypothesis", run.hypothesis), ("Expected", run.picture)])]
+    parts += [bullets([("Question", run.question), ("Hypothesis", run.hypothesis), ("Expected", run.picture)])]
     if verdict.validity == "void":
-        parts += ["## Why it is void", _bullets(("", reason) for reason in verdict.reasons)]
+        parts += ["## Why it is void", bullets(("", reason) for reason in verdict.reasons)]
     elif stored.trials:
         parts += _figures(stored, verdict)
     parts += ["## Ledger", _ledger(stored)]
     if any(event.kind == "fault" for event in stored.events):
         parts += ["## Faults", _faults(stored)]
-    parts += ["## Fairness", _fairness(stored), "## Circumstances", _bullets(stored.environment.items())]
+    parts += ["## Fairness", _fairness(stored), "## Circumstances", bullets(stored.environment.items())]
     parts += [f"Plan: {stored.plan.posts:,} messages, {stored.plan.actions:,} actions, SHA-256 {stored.plan.digest}."]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -69,7 +68,7 @@ def render_comparison(stored: Sequence[StoredRun]) -> str:
         values = [_shown(one, label, metric) for one, label in columns]
         if any(value is not None for value in values):
             rows.append((metric, *(quantity(value, unit_of(metric)) for value in values)))
-    parts = ["# Runs side by side", _table(rows)]
+    parts = ["# Runs side by side", table(rows)]
     if len({one.plan.digest for one in stored}) > 1:
         parts.append("The plans differ: what is compared here was not asked the same.")
     parts.append(
@@ -90,12 +89,14 @@ def _figures(stored: StoredRun, verdict: Verdict) -> list[str]:
         values = [_middle(stored.trials, label, metric) for label in labels]
         if any(value is not None for value in values):
             rows.append((metric, *(quantity(value, unit_of(metric)) for value in values)))
-    parts = ["## Figures", _table(rows)]
+    parts = ["## Figures", table(rows)]
+    if verdict.hypothesis:
+        parts += ["## Hypothesis", _hypothesis(verdict.hypothesis)]
     judged = [
         (one.label, one.name, one.limit, quantity(one.value, unit_of(one.metric)), _held(one.held))
         for one in verdict.objectives
     ]
-    parts += ["## Objectives", _table([("target", "objective", "limit", "found", ""), *judged])]
+    parts += ["## Objectives", table([("target", "objective", "limit", "found", ""), *judged])]
     if len([phase for phase in stored.plan.phases if phase.measured]) > 1:
         parts += ["## Phases", _phases(stored, labels)]
     if verdict.comparisons:
@@ -109,27 +110,31 @@ def _figures(stored: StoredRun, verdict: Verdict) -> list[str]:
         + f"; beyond: {one.limit}"
         for one in verdict.capacity
     ]
-    parts += ["## What stopped it", _bullets(verdict.stopped_by.items())]
+    parts += ["## What stopped it", bullets(verdict.stopped_by.items())]
     return parts
 
 
+def _hypothesis(checked: Iterable[Checked]) -> str:
+    said = {True: "confirmed", False: "NOT CONFIRMED", None: "not to be seen here"}
+    rows = [(one.text, one.expected, one.found, said[one.held]) for one in checked]
+    return table([("part", "expected", "found", ""), *rows])
+
+
 def _phases(stored: StoredRun, labels: Sequence[str]) -> str:
-    head = ["phase", "messages/s"]
-    for label in labels:
-        head += [f"{label}: deliveries/s", "p50", "p99"]
-    rows = [tuple(head)]
-    for phase in stored.plan.phases:
-        if not phase.measured:
-            continue
-        cells = [phase.name, f"{phase.rate:,.3g}"]
+    asked = any(one.latency.http.count for trial in stored.trials for one in trial.phases)
+    columns = ["deliveries/s", "p50", "p99", *(["HTTP p50", "HTTP p99"] if asked else [])]
+    rows = [("phase", "messages/s", *(f"{label}: {column}" for label in labels for column in columns))]
+    for phase in (phase for phase in stored.plan.phases if phase.measured):
+        cells = [phase.name, f"{phase.rate:,.0f}" if phase.rate >= 10 else f"{phase.rate:.3g}"]
         for label in labels:
             own = [trial for trial in stored.trials if trial.label == label and trial.status == "complete"]
             results = [one for trial in own for one in trial.phases if one.name == phase.name]
             rate = [one.deliveries / one.seconds for one in results]
             cells += [f"{median(rate):,.0f}" if rate else "–"]
-            cells += [_middle_of([one.latency.delivery for one in results], name) for name in ("p50", "p99")]
+            for kind in ("delivery", "http") if asked else ("delivery",):
+                cells += [_middle_of([getattr(one.latency, kind) for one in results], name) for name in ("p50", "p99")]
         rows.append(tuple(cells))
-    return _table(rows)
+    return table(rows)
 
 
 def _middle_of(records: Sequence[Latency], name: str) -> str:
@@ -157,7 +162,7 @@ def _compared(rows: Iterable[Compared]) -> str:
                 finding,
             )
         )
-    return _table(found)
+    return table(found)
 
 
 def _ledger(stored: StoredRun) -> str:
@@ -181,12 +186,12 @@ def _ledger(stored: StoredRun) -> str:
             lines.append(
                 ("", f"disturbed by other programs ({trial.resources.others_cpu:.0%} of a CPU), and made again")
             )
-    return _bullets(lines)
+    return bullets(lines)
 
 
 def _faults(stored: StoredRun) -> str:
     faults = [event for event in stored.events if event.kind == "fault"]
-    return _bullets(
+    return bullets(
         (
             f"{event.label}, repeat {event.repeat}",
             f"{event.name} at {event.t:.1f} s"
@@ -203,42 +208,7 @@ def _fairness(stored: StoredRun) -> str:
     for row in stored.fairness.settings:
         values = (row.values.get(label, "–") for label in labels)
         rows.append((row.name if row.equal else f"{row.name} (differs)", *values, row.why))
-    return _table(rows)
-
-
-def series_csv(stored: StoredRun) -> str:
-    """Return the series with one line per second and trial; durations in seconds."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    head = ["label", "repeat", "t", "phase", "members", "open", "handshaking", "planned", "sent", "acknowledged"]
-    head += ["refused", "unsent", "deliveries", "recovered", "p50", "p95", "p99", "max", "service_p99", "handshake_p99"]
-    head += ["http_p99", "lost", "duplicated", "reordered", "corrupt", "foreign", "generator_cpu"]
-    rows.writerow(head)
-    for one in stored.series():
-        connections, messages, ledger = one.connections, one.messages, one.ledger
-        cells = [one.label, one.repeat, one.t, one.phase, connections.members, connections.open]
-        cells += [connections.handshaking, messages.planned, messages.sent, messages.acknowledged, messages.refused]
-        cells += [messages.unsent, one.deliveries, one.recovered, one.delivery.p50, one.delivery.p95, one.delivery.p99]
-        cells += [one.delivery.max, one.service.p99, one.handshake.p99, one.http.p99, ledger.lost, ledger.duplicated]
-        cells += [ledger.reordered, ledger.corrupt, ledger.foreign, one.generator.cpu]
-        rows.writerow(cells)
-    return text.getvalue()
-
-
-def trials_csv(stored: StoredRun) -> str:
-    """Return one line per trial and phase: what percentiles are read from lies in trials.jsonl."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    head = ["label", "repeat", "phase", "planned", "sent", "acknowledged", "deliveries", "seconds", "p50", "p95", "p99"]
-    rows.writerow([*head, "max", "service_p99", "uncorrected_p99", "first_p50", "last_p50", "handshake_p99"])
-    for trial in stored.trials:
-        for phase in trial.phases:
-            found = phase.latency
-            cells = [trial.label, trial.repeat, phase.name, phase.planned, phase.sent, phase.acknowledged]
-            cells += [phase.deliveries, phase.seconds, found.delivery.p50, found.delivery.p95, found.delivery.p99]
-            cells += [found.delivery.max, found.service.p99, found.uncorrected.p99, found.first.p50, found.last.p50]
-            rows.writerow([*cells, found.handshake.p99])
-    return text.getvalue()
+    return table(rows)
 
 
 def _middle(trials: Iterable[Trial], label: str, metric: str) -> float | None:
@@ -249,16 +219,3 @@ def _middle(trials: Iterable[Trial], label: str, metric: str) -> float | None:
 
 def _held(held: bool) -> str:
     return "held" if held else "MISSED"
-
-
-def _bullets(pairs: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"- {name}: {value}" if name else f"    - {value}" for name, value in pairs)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)

@@ -18,6 +18,16 @@ class Judged(Record):
     held: bool
 
 
+class Checked(Record):
+    """An expectation, and what was found."""
+
+    text: str
+    found: str
+    expected: str
+    held: bool | None
+    """null: it could not be seen in this run"""
+
+
 class Compared(Record):
     """One figure of two labels: the ratio b / a, its 95 % interval, and what follows."""
 
@@ -67,6 +77,8 @@ class Verdict(Record):
     headline: str
     """one line; says no figure where the run is void"""
     objectives: list[Judged]
+    hypothesis: list[Checked] = Field([])
+    """whether the run confirmed it; does not count for the outcome"""
     stopped_by: dict[str, str]
     """by label"""
     comparisons: list[Compared]

@@ -8,7 +8,7 @@ Picture: two notches in the members' line, the first half as deep as the second;
 each; a ledger without losses.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, no_worse_than
 from loadtest.workload import Fault, Phase, Workload
 
 SCENARIO = Scenario(
@@ -23,4 +23,6 @@ SCENARIO = Scenario(
         settings={"CHAT_DRAIN_SECONDS": "2"},
     ),
     objectives=(NOTHING_BROKEN, no_worse_than("seconds_below_95", "95 % of the members are back soon", 10)),
+    expects=(expect("nothing is missing", "lost", at_most=0),),
+    answer="seconds_below_95",
 )

@@ -5,7 +5,7 @@ Hypothesis: the same on both: a move is two commands and a page of history, and 
 Picture: equal p99; memory and threads flat; now and then a delivery late after a leave, which is allowed; nothing lost.
 """
 
-from loadtest.scenario import Scenario
+from loadtest.scenario import Scenario, expect
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -16,5 +16,9 @@ SCENARIO = Scenario(
         rooms=20,
         moves=30,
         phases=(Phase("warm-up", 2, rate=40, measured=False), Phase("moving", 12, rate=40)),
+    ),
+    expects=(
+        expect("the same on both", "delivery_p99", "sync", "async", at_least=0.5, at_most=2),
+        expect("nothing is lost", "lost", at_most=0),
     ),
 )

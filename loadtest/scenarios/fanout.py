@@ -7,7 +7,7 @@ Picture: two flat lines of p50 and p99 close to each other, a few milliseconds h
 first one's by the length of a pass; a ledger of zeros.
 """
 
-from loadtest.scenario import EVERYBODY_REACHED, NOTHING_BROKEN, Scenario, p99_within
+from loadtest.scenario import EVERYBODY_REACHED, NOTHING_BROKEN, Scenario, expect, p99_within
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -20,4 +20,8 @@ SCENARIO = Scenario(
     ),
     objectives=(NOTHING_BROKEN, EVERYBODY_REACHED, p99_within(0.1)),
     repeats=1,
+    expects=(
+        expect("the last listener soon after the first", "last_p50", at_most=0.01),
+        expect("sync pays some more", "cpu_per_delivery", "sync", "async", at_least=1, at_most=2),
+    ),
 )

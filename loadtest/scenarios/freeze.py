@@ -6,7 +6,7 @@ sixth of all messages were late. This is coordinated omission, shown on the same
 Picture: delivery p99 at two seconds; `uncorrected` p99 at a few milliseconds; one spike in the time series.
 """
 
-from loadtest.scenario import EVERYBODY_REACHED, NOTHING_BROKEN, Scenario
+from loadtest.scenario import EVERYBODY_REACHED, NOTHING_BROKEN, Scenario, expect
 from loadtest.workload import Fault, Phase, Workload
 
 SCENARIO = Scenario(
@@ -20,4 +20,8 @@ SCENARIO = Scenario(
         faults=(Fault(5, "freeze server", 2),),
     ),
     objectives=(NOTHING_BROKEN, EVERYBODY_REACHED),
+    expects=(
+        expect("late, from when it was meant", "delivery_p99", at_least=1.5),
+        expect("nearly nothing in a closed loop", "uncorrected_p99", at_most=0.1),
+    ),
 )

@@ -7,7 +7,7 @@ Picture: open connections, as the server counts them, fall by a fifth about four
 others flat.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than, p99_within
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, no_worse_than, p99_within
 from loadtest.workload import Phase, Stall, Workload
 
 SCENARIO = Scenario(
@@ -21,4 +21,9 @@ SCENARIO = Scenario(
         settings={"CHAT_PING_INTERVAL": "2", "CHAT_PING_TIMEOUT": "2"},
     ),
     objectives=(NOTHING_BROKEN, p99_within(0.1), no_worse_than("ghost_seconds", "ghosts are let go", 8)),
+    expects=(
+        expect("gone after interval and patience", "ghost_seconds", at_least=2, at_most=7),
+        expect("the others notice nothing", "delivery_p99", at_most=0.1),
+    ),
+    answer="ghost_seconds",
 )

@@ -7,7 +7,7 @@ Picture: the threads of sync stand at the number of members, those of async at o
 memory flat after the members are in.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, no_worse_than
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -15,4 +15,10 @@ SCENARIO = Scenario(
     doc=__doc__,
     workload=Workload(connections=500, rooms=50, phases=(Phase("hold", 10),)),
     objectives=(NOTHING_BROKEN, no_worse_than("server_cpu", "an idle server is idle", 0.25)),
+    expects=(
+        expect("memory is alike", "rss_per_connection", "sync", "async", at_least=0.5, at_most=2),
+        expect("threads are not", "threads_max", "sync", "async", at_least=50),
+        expect("neither uses CPU", "server_cpu", at_most=0.1),
+    ),
+    answer="rss_per_connection",
 )

@@ -6,7 +6,7 @@ handshake, which is dearer on sync.
 Picture: a steady line of recovered deliveries; p99 about as long as people were away; nothing lost or doubled.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, p99_within
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, p99_within
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -19,4 +19,8 @@ SCENARIO = Scenario(
         phases=(Phase("unsteady", 12, rate=40),),
     ),
     objectives=(NOTHING_BROKEN, p99_within(5.0)),
+    expects=(
+        expect("nobody lacks anything", "lost", at_most=0),
+        expect("a handshake is dearer on sync", "handshake_p50", "sync", "async", at_least=1),
+    ),
 )

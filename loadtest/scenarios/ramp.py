@@ -7,7 +7,7 @@ Picture: p99 flat over the first steps, then rising; deliveries/s rising with th
 line names the last step held and what stopped it.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, p99_within
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, p99_within
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -21,4 +21,9 @@ SCENARIO = Scenario(
         ),
     ),
     objectives=(NOTHING_BROKEN, p99_within(0.1)),
+    expects=(
+        expect("async goes further", "capacity", "async", "sync", at_least=1.01),
+        expect("overload loses nothing", "lost", at_most=0),
+    ),
+    answer="capacity",
 )

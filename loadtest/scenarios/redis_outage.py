@@ -6,7 +6,7 @@ accepted arrives when Redis goes on. Both alike.
 Picture: a gap of three seconds in the deliveries, refusals in it, nobody disconnected, nothing lost.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, no_worse_than
 from loadtest.workload import Fault, Phase, Requests, Workload
 
 SCENARIO = Scenario(
@@ -20,4 +20,10 @@ SCENARIO = Scenario(
         faults=(Fault(4, "freeze redis", 3),),
     ),
     objectives=(NOTHING_BROKEN, no_worse_than("http_p99", "/healthz answers", 0.5)),
+    expects=(
+        expect("sockets stay open", "disconnected", at_most=0),
+        expect("both go on answering", "http_p99", at_most=0.1),
+        expect("both are silent equally long", "seconds_without_delivery", "sync", "async", at_least=0.5, at_most=2),
+    ),
+    answer="seconds_without_delivery",
 )

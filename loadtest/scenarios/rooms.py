@@ -5,7 +5,7 @@ Hypothesis: no practical difference: publishing, and so Redis, is most of the wo
 Picture: curves that lie on each other; CPU of both below a third of a core.
 """
 
-from loadtest.scenario import EVERYBODY_REACHED, NOTHING_BROKEN, Scenario, p99_within
+from loadtest.scenario import EVERYBODY_REACHED, NOTHING_BROKEN, Scenario, expect, p99_within
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -18,4 +18,8 @@ SCENARIO = Scenario(
         phases=(Phase("warm-up", 2, rate=60, measured=False), Phase("talk", 10, rate=60)),
     ),
     objectives=(NOTHING_BROKEN, EVERYBODY_REACHED, p99_within(0.1)),
+    expects=(
+        expect("no practical difference", "delivery_p99", "sync", "async", at_least=0.5, at_most=2),
+        expect("a third of a core", "server_cpu", at_most=0.33),
+    ),
 )

@@ -7,7 +7,7 @@ Picture: the p99 of those who read is flat through the stall; closes of code 100
 came by resuming after it; nothing lost.
 """
 
-from loadtest.scenario import Scenario
+from loadtest.scenario import Scenario, expect
 from loadtest.workload import Phase, Stall, Workload
 
 SCENARIO = Scenario(
@@ -20,5 +20,10 @@ SCENARIO = Scenario(
         phases=(Phase("before", 3, rate=80), Phase("stall", 6, rate=80), Phase("after", 4, rate=80)),
         stall=Stall(share=0.1, at=3, seconds=5),
         settings={"CHAT_OUTBOX_HARD": "262144"},
+    ),
+    expects=(
+        expect("the others notice nothing", "delivery_p99", phase="stall", at_most=0.1),
+        expect("it is closed as slow", "chat_slow_consumers_total", at_least=1),
+        expect("nothing is lost", "lost", at_most=0),
     ),
 )

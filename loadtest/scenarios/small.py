@@ -7,7 +7,7 @@ Picture: at each step both lines lie on each other, far below the objective; eve
 difference", and there is no crossover.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, p99_within
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, p99_within
 from loadtest.workload import Phase, Workload
 
 STEPS = (10, 50, 100, 200)
@@ -30,4 +30,9 @@ SCENARIO = Scenario(
     ),
     objectives=(NOTHING_BROKEN, p99_within(0.1)),
     repeats=5,
+    expects=(
+        expect("within milliseconds", "delivery_p99", at_most=0.02),
+        expect("a few percent of a CPU", "server_cpu", at_most=0.1),
+        expect("nobody can tell them apart", "differences", at_most=0),
+    ),
 )

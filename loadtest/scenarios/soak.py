@@ -5,7 +5,7 @@ Hypothesis: no. Logs are bounded, rooms are forgotten, what was delivered is let
 Picture: flat lines of memory and p99 over the whole width; their slopes are noise. Run it for hours with --duration.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, no_worse_than
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -19,4 +19,6 @@ SCENARIO = Scenario(
         phases=(Phase("warm-up", 20, rate=100, measured=False), Phase("steady", 280, rate=100)),
     ),
     objectives=(NOTHING_BROKEN, no_worse_than("rss_slope", "memory does not grow by more per minute", 2_000_000)),
+    expects=(expect("memory does not grow", "rss_slope", at_most=2_000_000),),
+    answer="rss_slope",
 )

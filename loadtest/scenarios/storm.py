@@ -8,7 +8,7 @@ Members reach 500 on both.
 """
 
 from loadtest.record.models import Objective
-from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, no_worse_than
 from loadtest.workload import Phase, Workload
 
 SCENARIO = Scenario(
@@ -24,4 +24,9 @@ SCENARIO = Scenario(
         no_worse_than("handshake_p99", "99 % of handshakes in time", 2.0),
         Objective(name="everybody is in", metric="members_max", at_least=500),
     ),
+    expects=(
+        expect("nobody is refused", "members_max", at_least=500),
+        expect("the queue of sync grows longer", "handshake_p99", "sync", "async", at_least=1.2),
+    ),
+    answer="handshake_p99",
 )

@@ -7,7 +7,7 @@ Picture: members of sync rise to 84 and stay there while refusals count up; thos
 /healthz is flat on both.
 """
 
-from loadtest.scenario import NOTHING_BROKEN, Scenario, no_worse_than
+from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, no_worse_than
 from loadtest.workload import Phase, Requests, Workload
 
 SCENARIO = Scenario(
@@ -25,4 +25,11 @@ SCENARIO = Scenario(
         no_worse_than("http_p99", "/healthz answers", 0.5),
         no_worse_than("handshaking_max", "nobody is kept waiting", 20),
     ),
+    expects=(
+        expect("sync lets 84 in", "members_max", "sync", at_least=84, at_most=84),
+        expect("async lets everybody in", "members_max", "async", at_least=200),
+        expect("/healthz answers as before", "http_p99", at_most=0.1),
+        expect("nobody waits in silence", "handshaking_max", at_most=20),
+    ),
+    answer="members_max",
 )

@@ -254,3 +254,11 @@ def test_histograms_of_several_processes_are_added_without_loss() -> None:
 
 def test_no_seconds_are_no_health() -> None:
     assert health([], 0.0).send_lag_p99 is None
+
+
+def test_phases_that_do_not_ask_for_more_have_no_capacity_and_no_crossover() -> None:
+    same = PLAN.model_copy(update={"phases": [one.model_copy(update={"rate": 50.0}) for one in PLAN.phases]})
+    verdict = judge(run_of("a", "b"), same, paired(lambda _: 0.01, lambda _: 0.02))
+    assert not verdict.capacity
+    assert not verdict.crossover
+    assert any(row.phase for row in verdict.comparisons)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from loadtest.conductor.experiment import plan_of
 from loadtest.scenarios import scenarios
 from loadtest.schedule import BEFORE, make_schedule
-from loadtest.workload import Phase, Stall, Workload, resized, workload_from
+from loadtest.workload import Diagnostics, Phase, Stall, Workload, resized, workload_from
 
 NAMES = sorted(scenarios())
 WORKLOAD = Workload(
@@ -103,6 +103,16 @@ def test_resizing_keeps_the_proportions() -> None:
     assert smaller.duration == pytest.approx(5)
     assert smaller.highest_rate == pytest.approx(10)
     assert [phase.seconds for phase in smaller.phases] == pytest.approx([1, 2, 2])
+
+
+def test_a_careless_handler_is_called_from_its_time_on() -> None:
+    workload = Workload(
+        connections=2, phases=(Phase("a", 10, rate=1),), diagnostics=Diagnostics("block", 0.05, 5, at=4)
+    )
+    for one, begin, end in ((workload, 4, 10), (resized(workload, duration=5), 2, 5)):
+        dues = [action.due for action in make_schedule(one, 1).actions if action.kind == "diagnose"]
+        assert begin < min(dues) <= begin + 0.2
+        assert end - 0.21 < max(dues) <= end
 
 
 def test_every_scenario_says_what_it_asks_expects_and_shows() -> None:
