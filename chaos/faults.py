@@ -150,7 +150,7 @@ async def _restore_redis(scene: Scene) -> None:
 async def _empty_redis(scene: Scene) -> None:
     await asyncio.to_thread(scene.redis.kill)
     scene.losses.append(Loss(0.0, time.monotonic()))
-    scene.redis.append_only_file().unlink()
+    scene.redis.lose_data()
     await asyncio.to_thread(scene.redis.start)
 
 

@@ -84,6 +84,11 @@ class RedisServer(Server):
         manifest = (self._multipart / "appendonly.aof.manifest").read_text().splitlines()
         return self._multipart / [line.split()[1] for line in manifest if line.endswith("type i")][-1]
 
+    def lose_data(self) -> None:
+        """Remove all that Redis wrote (while stopped)."""
+        shutil.rmtree(self._multipart, ignore_errors=True)
+        (self.data_dir / "appendonly.aof").unlink(missing_ok=True)
+
     @property
     def _multipart(self) -> Path:
         """Where Redis 7 and newer keep the parts of the append-only file."""

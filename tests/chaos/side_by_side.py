@@ -61,7 +61,7 @@ class SideBySide:
 def hold(result: Result) -> None:
     """Fail with what was found. The records stay in the directory that is named."""
     found = [str(finding) for finding in result.verdict.findings]
-    assert found == [], f"python -m chaos check {result.directory}"
+    assert not found, "\n".join([*found, f"The records: {result.directory}"])
     assert result.recovered is not None, "somebody got nothing any more"
     assert result.verdict.account.acked > 20, "that was no load"
     assert result.verdict.account.delivered > result.verdict.account.acked

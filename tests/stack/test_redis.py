@@ -178,3 +178,14 @@ def test_nothing_is_left_in_the_temporary_directory(tmp_path: Path) -> None:
         assert directory.is_dir()
     del server
     assert not directory.exists()
+
+
+def test_redis_that_lost_its_data_begins_with_none(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        with Redis.from_url(server.url) as client:
+            client.set("kept", "until the data are lost")
+        server.kill()
+        server.lose_data()
+        server.start()
+        with Redis.from_url(server.url) as client:
+            assert client.dbsize() == 0
