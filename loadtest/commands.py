@@ -12,8 +12,8 @@ from typing import Any, Final
 from loadtest.conductor.by_locust import LOCUST
 from loadtest.conductor.contender import UsageError, check, contenders
 from loadtest.conductor.experiment import Experiment
+from loadtest.conductor.place import Place
 from loadtest.conductor.terminal import Progress
-from loadtest.conductor.trial import Place
 from loadtest.opinion import MARGIN, MARGIN_SECONDS, opinions
 from loadtest.outcome.format import quantity
 from loadtest.outcome.judge import judge

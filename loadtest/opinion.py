@@ -18,7 +18,7 @@ from typing import Final
 from loadtest.conductor.by_locust import LOCUST
 from loadtest.conductor.contender import Contender, Running, started
 from loadtest.conductor.experiment import Experiment
-from loadtest.conductor.trial import Place
+from loadtest.conductor.place import Place
 from loadtest.record.directory import StoredRun
 from loadtest.scenario import NOTHING_BROKEN, Scenario
 from loadtest.schedule import make_schedule

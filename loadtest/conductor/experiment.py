@@ -13,7 +13,8 @@ from typing import Final
 
 from loadtest import circumstances
 from loadtest.conductor.contender import Contender, settings
-from loadtest.conductor.trial import Course, Place
+from loadtest.conductor.place import Place
+from loadtest.conductor.trial import Course
 from loadtest.outcome.judge import disturbed, judge
 from loadtest.record.directory import RunWriter
 from loadtest.record.models import Fairness, Phase, Plan, Run, Second, Setting, TargetRecord, Trial, Verdict

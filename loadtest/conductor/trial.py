@@ -4,7 +4,6 @@ import math
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -13,19 +12,19 @@ from typing import Any, Final
 
 from loadtest.conductor import conformance, merge, watch
 from loadtest.conductor.by_locust import LocustFleet
+from loadtest.conductor.closing import conclude, grown, resources
 from loadtest.conductor.contender import Contender, Running, UsageError, started
 from loadtest.conductor.counters import Counters
 from loadtest.conductor.faults import hurt
-from loadtest.conductor.figures import figures, lag_p99
+from loadtest.conductor.figures import figures
 from loadtest.conductor.fleet import AnyFleet, Fleet, FleetError
-from loadtest.crew import accounts
+from loadtest.conductor.place import Place
 from loadtest.crew.passport import Passports
 from loadtest.record.directory import RunWriter
 from loadtest.record.models import (
     Denominators,
     Event,
     Ledger,
-    Loss,
     Resources,
     Second,
     ServerSample,
@@ -41,34 +40,6 @@ START_IN: Final = 0.3
 FILLING: Final = 120.0
 AFTERMATH: Final = 60.0
 """Seconds after the plan's end in which the processes must have closed their books."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where it goes on, and by whom: CPUs are None where nothing is pinned."""
-
-    server_cpus: frozenset[int] | None
-    generator_cpus: tuple[int | None, ...]
-    """one for each process of the generator"""
-    by_locust: bool = False
-    """whether Locust's workers start them"""
-    locust_listens: str | None = None
-    """where Locust's master waits for workers of other machines, HOST:PORT; None: they are on this one"""
-
-    @property
-    def processes(self) -> int:
-        return len(self.generator_cpus)
-
-    @property
-    def described(self) -> str:
-        """The generator, in words."""
-        count = "1 process" if self.processes == 1 else f"{self.processes} processes"
-        return f"the same code, {count}{', conducted by Locust' if self.by_locust else ''}"
-
-    @property
-    def used(self) -> frozenset[int] | None:
-        pinned = frozenset(cpu for cpu in self.generator_cpus if cpu is not None)
-        return None if self.server_cpus is None else self.server_cpus | pinned
 
 
 @dataclass
@@ -150,9 +121,12 @@ class Course:
             self._note_phases()
             finals = self._follow(fleet, running, eyes, counters)
             after, generator = eyes.cpu(), _generator_cpu(fleet) - generator
-            trial.counters = _grown(counted, watch.counters(running))
-        self._conclude(trial, finals)
-        trial.resources = self._resources(idle, full, before, after, generator, trial)
+            trial.counters = grown(counted, watch.counters(running))
+        conclude(trial, finals, self.schedule, self.seconds)
+        used = {name: after[name] - before[name] for name in after} | {"generator": generator}
+        trial.resources = resources(
+            trial, self.schedule, self.samples, used, (idle, full), time.monotonic() - self.began
+        )
         trial.figures = figures(trial, self.schedule, self.seconds, self.samples)
         trial.status = "complete"
 
@@ -273,70 +247,6 @@ class Course:
             detail = str(error)
         self._note(began, "fault", fault.kind, time.monotonic() - self.began, detail)
 
-    # ---- the end --------------------------------------------------------------------------------
-
-    def _conclude(self, trial: Trial, finals: list[dict[str, Any]]) -> None:
-        trial.phases = merge.phases(finals, self.schedule.windows)
-        ledger: Counter[str] = Counter()
-        causes: Counter[str] = Counter()
-        for final in finals:
-            ledger.update(final["ledger"])
-            causes.update(final["losses"])
-        trial.ledger = Ledger(**ledger)
-        trial.examples = merge.examples(finals)
-        trial.losses = [Loss(**row) for row in accounts.as_record(causes, trial.counters)]
-        delivered = sum(final["delivered"] for final in finals)
-        trial.denominators = Denominators(
-            intended=sum(action.audience for action in self.schedule.actions if action.kind == "post"),
-            connected=delivered + ledger["lost"],
-            delivered=delivered,
-        )
-        closes: Counter[str] = Counter()
-        for second in self.seconds:
-            closes.update(second.closes)
-        trial.closes = dict(closes)
-        trial.generator = merge.health(self.seconds, self.schedule.workload.duration, finals)
-
-    def _resources(
-        self,
-        idle: int | None,
-        full: int | None,
-        before: Mapping[str, float],
-        after: Mapping[str, float],
-        generator: float,
-        trial: Trial,
-    ) -> Resources:
-        passed = time.monotonic() - self.began
-        used = {name: after[name] - before[name] for name in after}
-        restarted = used["server"] < 0
-        servers = [[one for one in sample.processes if one.role != "redis"] for sample in self.samples]
-        connections = self.schedule.workload.connections
-        delivered = trial.denominators.delivered
-        own_cpu = used["server"] + used["redis"] + generator
-        return Resources(
-            server_cpu=None if restarted else used["server"] / passed,
-            redis_cpu=None if used["redis"] < 0 else used["redis"] / passed,
-            cpu_per_delivery=None if restarted or not delivered else used["server"] / delivered,
-            rss_idle=idle,
-            rss_full=full,
-            rss_max=max((sum(one.rss for one in some) for some in servers if some), default=None),
-            rss_per_connection=(full - idle) / connections if full and idle and connections else None,
-            threads_max=max((sum(one.threads for one in some) for some in servers if some), default=None),
-            fds_max=max((sum(one.fds or 0 for one in some) for some in servers if some), default=None),
-            switches_per_second=_mean([sum(one.voluntary + one.involuntary for one in some) for some in servers]),
-            scheduler_lag_p99=lag_p99(trial.counters),
-            others_cpu=None if restarted else max(0.0, used["all"] - own_cpu) / passed,
-        )
-
-
-def _grown(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Return what was counted in between; a server that was started anew began at zero."""
-    return {
-        name: value - before.get(name, 0.0) if value >= before.get(name, 0.0) else value
-        for name, value in after.items()
-        if math.isfinite(value)
-    }
-
 
 def _highest(tops: Any) -> dict[str, int]:
     highest: dict[str, int] = {}
@@ -353,7 +263,3 @@ def _rss(eyes: watch.Watch) -> int | None:
 
 def _generator_cpu(fleet: AnyFleet) -> float:
     return watch.cpu_of(fleet.pids()) + time.process_time()
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -50,6 +50,8 @@ class Watch:
         self._looks = 0
         self._pids: list[int] = []
         self._pss: dict[int, int | None] = {}
+        self._spent: dict[int, float] = {}
+        """CPU seconds of the server's processes; those of who is gone stay"""
 
     def processes(self) -> list[Process]:
         """Return the server's processes and its Redis; none of those that are down."""
@@ -83,7 +85,9 @@ class Watch:
     def cpu(self) -> dict[str, float]:
         """Return CPU seconds so far: of the server, of its Redis, of everything on the CPUs in use."""
         redis = [self._running.redis.pid] if self._running.redis and self._running.redis.running else []
-        return {"server": cpu_of(self._server_pids()), "redis": cpu_of(redis), "all": busy_seconds(self._cpus)}
+        for pid in self._server_pids():
+            self._spent[pid] = max(cpu_of([pid]), self._spent.get(pid, 0.0))
+        return {"server": sum(self._spent.values()), "redis": cpu_of(redis), "all": busy_seconds(self._cpus)}
 
     def _server_pids(self) -> list[int]:
         with contextlib.suppress(StackError):
@@ -103,6 +107,8 @@ class Watch:
         if not self._looks % SELDOM or pid not in self._pss:
             self._pss[pid] = _pss(pid)
             self._switches[pid] = _switches(pid, self._switches.get(pid))
+        if role != "redis":
+            self._spent[pid] = cpu
         before = self._seen.get(pid)
         self._seen[pid] = (now, cpu)
         passed = now - before[0] if before else 0.0

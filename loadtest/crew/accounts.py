@@ -19,7 +19,8 @@ def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], set
     found: Counter[str] = Counter()
     times = crew.books.arrived_by_room()
     found["client gap"] = crew.lost_before_leaving
-    found["publish refused"] = crew.books.unplaced(audience) + crew.unsent_audience
+    found["publish refused"] = crew.books.unplaced(audience)
+    found["not sent"] = crew.unsent_audience
     for user in crew.users.values():
         if not user.wanted:
             continue
@@ -91,6 +92,8 @@ def as_record(found: Mapping[str, int], counters: Mapping[str, float]) -> list[d
         elif cause == "closed as slow":
             detail = f"the server closed {counters.get('chat_slow_consumers_total', 0):.0f} connections as slow"
         elif cause == "publish refused":
-            detail = "posts refused, not answered, or not sent for want of a connection"
+            detail = "posts refused, or not answered when their connection was lost"
+        elif cause == "not sent":
+            detail = "posts that were due while their speaker was not inside"
         rows.append({"cause": name, "deliveries": deliveries, "detail": detail})
     return rows

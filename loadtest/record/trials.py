@@ -47,6 +47,7 @@ class Loss(Record):
 
     cause: Literal[
         "publish refused",
+        "not sent",
         "bus gap",
         "closed as slow",
         "socket dead",

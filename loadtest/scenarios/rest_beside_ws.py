@@ -14,7 +14,7 @@ SCENARIO = Scenario(
     name="rest_beside_ws",
     doc=__doc__,
     workload=Workload(
-        connections=1,
+        connections=0,
         rooms=40,
         phases=(
             Phase("alone", 5),
