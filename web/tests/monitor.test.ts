@@ -134,6 +134,18 @@ describe("a stored run", () => {
     expect(board.sides.map((side) => side.title)).toEqual(["FastAPI", "Flask"]);
   });
 
+  it("shows who has run already as a ghost of who is running", () => {
+    expect([...boardOf([run], 0).ghosts]).toEqual([]);
+    const running = { ...run, run: { ...run.run, status: "running" } };
+    expect([...boardOf([running], 0).ghosts]).toEqual(["async"]);
+  });
+
+  it("marks once what was done to every target at the same moment", () => {
+    const frozen = (label: string, t: number) => ({ t, label, repeat: 0, kind: "fault", name: "frozen", until: t + 2, detail: "" });
+    const hurt = { ...run, events: [frozen("async", 4), frozen("sync", 4.02), frozen("sync", 8)] } as unknown as StoredRun;
+    expect(boardOf([hurt], 0).events.map(({ t }) => t)).toEqual([4, 8]);
+  });
+
   it("is told from others it is compared with", () => {
     expect(boardOf([run, run], 0).sides.map((side) => side.title)).toEqual(["1 FastAPI", "1 Flask", "2 FastAPI", "2 Flask"]);
   });

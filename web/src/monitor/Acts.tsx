@@ -41,13 +41,14 @@ export function Acts({ live, state }: { live: Live; state: MonitorState }) {
   );
 }
 
-function Verdict({ card, board }: { card: Card; board: Board }) {
+function Verdict({ card, board, explanation }: { card: Card; board: Board; explanation: string }) {
   return (
     <article class="card" data-testid={`card-${card.act}`}>
       <header>
         <h3>{card.title}</h3>
         <time>{moment(board, card.t)}</time>
       </header>
+      <p class="quiet">{explanation}</p>
       {card.error && <p class="error">{card.error}</p>}
       <div class="sides">
         {board.sides.map((side) => {
@@ -83,7 +84,12 @@ export function Cards({ board, state }: { board: Board; state: MonitorState }) {
   return (
     <section class="cards" aria-label="Verdicts" aria-live="polite">
       {state.cards.toReversed().map((card) => (
-        <Verdict key={card.id} card={card} board={board} />
+        <Verdict
+          key={card.id}
+          card={card}
+          board={board}
+          explanation={state.acts.find((act) => act.name === card.act)?.explanation ?? ""}
+        />
       ))}
     </section>
   );

@@ -6,14 +6,16 @@ import { colour, ofModel, onScheme } from "./colours";
 import { markHappenings } from "./marks";
 import { labelsOf, type Line, type Panel } from "./panels";
 import { thinned } from "./paths";
+import { dashOf, Swatch } from "./Swatch";
 import { SHARED } from "./timeline";
 import { format } from "./units";
 
 const HEIGHT = 150;
 const MOST_ZOOM_S = 2;
 const POWERS = Array.from({ length: 40 }, (_, power) => 2 ** power);
-const TIED = "tandem";
-const DASHES = [[], [7, 3], [3, 3], [10, 3, 2, 3]];
+const WHOLE = Array.from({ length: 9 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
+/** Labels of moments are as wide as this, and wider ones than half of it have no place at the edge. */
+const LABEL_PX = 50;
 
 interface Series {
   label: string;
@@ -39,10 +41,9 @@ function look({ label, line }: Series, board: Board): uPlot.Series {
   const name = label === SHARED ? "neutral" : ofModel(modelOf(board, label));
   const place = Math.max(0, board.sides.findIndex((side) => side.label === label));
   return {
-    stroke: () => colour(line.weight === "main" ? name : `${name}-faint`),
+    stroke: () => colour(line.weight === "main" && !board.ghosts.has(label) ? name : `${name}-faint`),
     width: line.weight === "main" ? 2 : 1.25,
-    // All but the first are dashed, each its own way: who sees no colours tells them apart as well.
-    dash: line.weight === "faint" ? [1, 2] : (DASHES[place] ?? [2, 2]),
+    dash: line.weight === "faint" ? [1, 2] : [...dashOf(place)],
     points: { show: false },
     paths: thinned,
     spanGaps: false,
@@ -79,25 +80,29 @@ function options(panel: Panel, board: Board, width: number): uPlot.Options {
     axes: [
       {
         ...axis,
-        size: 22,
-        gap: 2,
+        size: 24,
+        gap: 6,
         space: 90,
-        values: (_, ticks) => ticks.map((t) => (board.clock === "wall" ? clock.format(t * 1000) : `${t} s`)),
+        values: (plot, ticks) =>
+          ticks.map((t) => {
+            if (board.clock === "run") return `${t} s`;
+            return plot.valToPos(t, "x") < plot.over.clientWidth + 6 - LABEL_PX / 2 ? clock.format(t * 1000) : "";
+          }),
         incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800],
       },
       {
         ...axis,
-        ...(panel.unit === "bytes" ? { incrs: POWERS } : {}),
+        ...(panel.unit === "bytes" ? { incrs: POWERS } : panel.unit === "count" ? { incrs: WHOLE } : {}),
         size: 62, gap: 4,
         space: 32,
         values: (_, ticks) => ticks.map((value) => format(value, panel.unit)),
       },
     ],
     series: [{}, ...seriesOf(panel, board).map((one) => look(one, board))],
-    cursor: { sync: { key: TIED, setSeries: false }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
+    cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
     plugins: [markHappenings(board)],
     hooks: {
-      setCursor: [(plot) => board.setCursor(plot.cursor.idx ?? null)],
+      setCursor: [(plot) => void (board.steered === panel.id && board.setCursor(plot.cursor.idx ?? null))],
       setSelect: [
         (plot) => {
           const { left, width: wide } = plot.select;
@@ -113,20 +118,17 @@ function options(panel: Panel, board: Board, width: number): uPlot.Options {
 }
 
 /** Move the cursor, zoom and pause by the keys alone. */
-function onKey(event: KeyboardEvent, board: Board, plot: uPlot | null): void {
+function onKey(event: KeyboardEvent, board: Board): void {
   const { from, to } = board.span;
   const middle = (from + to) / 2;
   const zoom = (factor: number) => {
     const half = Math.max(MOST_ZOOM_S, ((to - from) / 2) * factor);
     board.setZoom({ from: middle - half, to: middle + half });
   };
-  // Its types do not know the last argument, which moves the cursors of the other charts as well.
-  const move = plot?.setCursor as ((to: { left: number; top: number }, fire: boolean, tied: boolean) => void) | undefined;
   const step = (by: number) => {
     const { last } = board;
-    const index = Math.min(last, Math.max(0, (board.cursor ?? last) + by));
-    const t = board.timeline.t[index];
-    if (plot && t !== undefined) move?.({ left: plot.valToPos(t, "x"), top: plot.over.clientHeight / 2 }, true, true);
+    board.steered = null;
+    board.setCursor(Math.min(last, Math.max(0, (board.cursor ?? last) + by)));
   };
   const act: Record<string, () => void> = {
     ArrowLeft: () => step(-1),
@@ -153,15 +155,28 @@ export function Chart({ panel, board }: { panel: Panel; board: Board }) {
     const element = place.current;
     if (element === null) return;
     let visible = true;
+    let made = false;
+    /** The cursors of all charts are at the same moment: where the pointer is, or where the keys have brought them. */
+    const follow = () => {
+      if (!made || !visible || plot.current === null || board.steered === panel.id) return;
+      const { cursorAt } = board;
+      // Its types do not know the last argument: that nobody is to be told.
+      const move = plot.current.setCursor as (to: { left: number; top: number }, fire: boolean) => void;
+      move({ left: cursorAt === null ? -10 : plot.current.valToPos(cursorAt, "x"), top: 10 }, false);
+    };
     const read = () => {
       const at = board.cursor ?? board.last;
       setShown(seriesOf(panel, board).map(({ label, metric }) => board.timeline.column(label, metric)[at] ?? null));
     };
     const draw = () => {
-      if (plot.current === null) plot.current = new uPlot(options(panel, board, element.clientWidth), values(panel, board), element);
-      else if (visible) plot.current.setData(values(panel, board));
-      else return read();
       read();
+      if (!made) {
+        made = true;
+        plot.current?.destroy(); // that of a board which was shown before: until now it stood there
+        plot.current = new uPlot(options(panel, board, element.clientWidth), values(panel, board), element);
+      } else if (visible) plot.current?.batch((one: uPlot) => one.setData(values(panel, board)));
+      else return false;
+      follow();
       return true;
     };
     const drawSoon = () => board.soon(draw);
@@ -174,15 +189,18 @@ export function Chart({ panel, board }: { panel: Panel; board: Board }) {
     });
     seen.observe(element);
     sized.observe(element);
-    const ends = [board.onData(draw), board.onCursor(read), onScheme(drawSoon), () => seen.disconnect(), () => sized.disconnect()];
+    const pointed = () => {
+      read();
+      follow();
+    };
+    const ends = [board.onData(draw), board.onCursor(pointed), onScheme(drawSoon), () => seen.disconnect(), () => sized.disconnect()];
     read();
     drawSoon();
     return () => {
       for (const end of ends) end();
-      plot.current?.destroy();
-      plot.current = null;
     };
   }, [panel, board]);
+  useEffect(() => () => plot.current?.destroy(), []);
 
   const said = all
     .map(({ label, line }, index) => `${titleOf(board, label)} ${line.name} ${format(shown[index], panel.unit)}`.trim())
@@ -195,7 +213,7 @@ export function Chart({ panel, board }: { panel: Panel; board: Board }) {
           {all.map(({ label, line }, index) =>
             line.weight === "main" ? (
               <li key={label} data-kind={ofModel(modelOf(board, label))} data-testid={`${panel.id}-${label}`}>
-                <i class="swatch" aria-hidden="true" />
+                <Swatch board={board} label={label} />
                 <span class="side">{titleOf(board, label)}</span> <b>{format(shown[index], panel.unit)}</b>
               </li>
             ) : null,
@@ -209,7 +227,12 @@ export function Chart({ panel, board }: { panel: Panel; board: Board }) {
         tabIndex={0}
         role="img"
         aria-label={`${panel.title}: ${said}`}
-        onKeyDown={(event) => onKey(event, board, plot.current)}
+        onKeyDown={(event) => onKey(event, board)}
+        onMouseMoveCapture={() => (board.steered = panel.id)}
+        onMouseLeave={() => {
+          board.steered = null;
+          board.setCursor(null);
+        }}
       />
     </section>
   );

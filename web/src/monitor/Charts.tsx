@@ -1,10 +1,14 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type Board, WINDOWS } from "./board";
 import { Chart } from "./Chart";
 import { Closes } from "./Closes";
 import { ofModel } from "./colours";
+import { Happenings } from "./Happenings";
 import { Heatmap } from "./Heatmap";
 import { labelsOf, PANELS, PERCENTILES, type Panel } from "./panels";
+import { Pointed } from "./Pointed";
+import { Swatch } from "./Swatch";
 import { useBoard } from "./useBoard";
 
 const GROUPS = [
@@ -22,7 +26,7 @@ function shapeOf(board: Board): string {
   return [board.percentile, ...shown.map((panel) => panel.id), ...heats.map((label) => `heat ${label}`)].join();
 }
 
-export function Tools({ board, live = true }: { board: Board; live?: boolean }) {
+export function Tools({ board, live = true, children }: { board: Board; live?: boolean; children?: ComponentChildren }) {
   useBoard(board);
   const paused = board.pausedAt !== null;
   return (
@@ -58,15 +62,18 @@ export function Tools({ board, live = true }: { board: Board; live?: boolean }) 
           Zoom out
         </button>
       )}
+      <Pointed board={board} />
       <span class="spring" />
       <ul class="legend" aria-label="Colours">
-        {board.sides.map((side, index) => (
+        {board.sides.map((side) => (
           <li key={side.label} data-kind={ofModel(side.model)}>
-            <i class={index > 0 ? "swatch dashed" : "swatch"} aria-hidden="true" />
+            <Swatch board={board} label={side.label} />
             {side.title.replace(/ chat$/, "")}
+            {board.ghosts.has(side.label) && <span class="quiet">before</span>}
           </li>
         ))}
       </ul>
+      {children}
     </div>
   );
 }
@@ -78,6 +85,7 @@ export function Charts({ board }: { board: Board }) {
   const shape = shapeOf(board).split(",");
   return (
     <>
+      <Happenings board={board} />
       {GROUPS.map(([group, title]) => (
         <section key={group} class="group" aria-label={title}>
           <h2>{title}</h2>

@@ -2,6 +2,8 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import type { Board } from "./board";
 import { titleOf } from "./Chart";
 import { colour, ofModel, onScheme } from "./colours";
+import { mark } from "./marks";
+import { Swatch } from "./Swatch";
 import type { Side } from "./timeline";
 import { format } from "./units";
 
@@ -63,6 +65,8 @@ function paint(canvas: HTMLCanvasElement, board: Board, side: Side): void {
   pen.globalCompositeOperation = "source-in";
   pen.fillStyle = colour(ofModel(side.model));
   pen.fillRect(0, 0, small.width, small.height);
+  const x = (t: number) => LEFT + ((t - board.span.from) / (board.span.to - board.span.from)) * inner;
+  mark(context, board, { left: LEFT, top: 0, width: inner, height: HEIGHT }, 1, x);
   context.imageSmoothingEnabled = false;
   context.drawImage(small, LEFT, 0, inner, HEIGHT);
   const height = HEIGHT / (HIGHEST - LOWEST);
@@ -81,13 +85,22 @@ function paint(canvas: HTMLCanvasElement, board: Board, side: Side): void {
 
 export function Heatmap({ board, side }: { board: Board; side: Side }) {
   const place = useRef<HTMLCanvasElement>(null);
+  const pointer = useRef<HTMLElement>(null);
   const id = useId();
   useEffect(() => {
     const canvas = place.current;
     if (canvas === null) return;
     let visible = false;
+    const point = () => {
+      const { from, to } = board.span;
+      const part = ((board.cursorAt ?? NaN) - from) / (to - from);
+      if (pointer.current === null) return;
+      pointer.current.hidden = !(part >= 0 && part <= 1);
+      pointer.current.style.left = `${LEFT + part * (canvas.clientWidth - LEFT - RIGHT)}px`;
+    };
     const draw = () => {
       if (visible) paint(canvas, board, side);
+      point();
       return visible;
     };
     const drawSoon = () => board.soon(draw);
@@ -98,7 +111,7 @@ export function Heatmap({ board, side }: { board: Board; side: Side }) {
     const sized = new ResizeObserver(drawSoon);
     seen.observe(canvas);
     sized.observe(canvas);
-    const ends = [board.onData(draw), onScheme(drawSoon), () => seen.disconnect(), () => sized.disconnect()];
+    const ends = [board.onData(draw), board.onCursor(point), onScheme(drawSoon), () => seen.disconnect(), () => sized.disconnect()];
     return () => {
       for (const end of ends) end();
     };
@@ -110,18 +123,21 @@ export function Heatmap({ board, side }: { board: Board; side: Side }) {
         <h3 id={id}>Latency over time</h3>
         <ul class="figures">
           <li data-kind={ofModel(side.model)}>
-            <i class="swatch" aria-hidden="true" />
+            <Swatch board={board} label={side.label} />
             <span class="side">{name}</span>
           </li>
         </ul>
       </header>
-      <p class="about">Each second one column; the darker, the more deliveries took that long. Not to be confused with averages.</p>
-      <canvas
-        ref={place}
-        role="img"
-        aria-label={`Heatmap of delivery latency at ${name}, up to ${format(rowTop(HIGHEST - 1), "seconds")}`}
-        style={{ height: `${HEIGHT}px` }}
-      />
+      <p class="about">A column for each second, or for the fullest of the seconds of a pixel: the darker, the more deliveries took that long.</p>
+      <div class="heat">
+        <canvas
+          ref={place}
+          role="img"
+          aria-label={`Heatmap of delivery latency at ${name}, up to ${format(rowTop(HIGHEST - 1), "seconds")}`}
+          style={{ height: `${HEIGHT}px` }}
+        />
+        <i ref={pointer} class="pointer" aria-hidden="true" hidden />
+      </div>
     </section>
   );
 }

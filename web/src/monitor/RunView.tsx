@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Board } from "./board";
 import { Charts, Tools } from "./Charts";
+import { Curves } from "./Curve";
 import { boardOf, type StoredRun, type Verdict } from "./stored";
 import { format } from "./units";
 
@@ -10,16 +11,20 @@ const STEP_MS = 100;
 /** Play what happened, or pull it to any moment. */
 function Replay({ board }: { board: Board }) {
   const { from, to } = board.whole ?? board.span;
-  const [at, setAt] = useState(to);
+  /** Null at the end, wherever that is: a run that goes on has a later one. */
+  const [chosen, setAt] = useState<number | null>(null);
+  const at = Math.min(to, chosen ?? to);
   const [speed, setSpeed] = useState(0);
   useEffect(() => board.setUntil(at >= to ? null : at), [board, at, to]);
   useEffect(() => {
     if (speed === 0) return;
-    const timer = setInterval(() => setAt((now) => Math.min(to, now + (speed * STEP_MS) / 1000)), STEP_MS);
+    const timer = setInterval(() => setAt((now) => (now === null || now >= to ? null : now + (speed * STEP_MS) / 1000)), STEP_MS);
     return () => clearInterval(timer);
   }, [speed, to]);
   useEffect(() => {
-    if (at >= to) setSpeed(0);
+    if (at < to) return;
+    setSpeed(0);
+    setAt(null);
   }, [at, to]);
   return (
     <div class="replay" role="group" aria-label="Replay">
@@ -49,7 +54,8 @@ function Replay({ board }: { board: Board }) {
         data-testid="replay-slider"
         onInput={(event) => {
           setSpeed(0);
-          setAt(Number(event.currentTarget.value));
+          const wanted = Number(event.currentTarget.value);
+          setAt(wanted >= to ? null : wanted);
         }}
       />
       <output>{at.toFixed(0)} s</output>
@@ -157,7 +163,7 @@ function Circumstances({ run }: { run: StoredRun }) {
   return (
     <details>
       <summary>
-        Fairness: {run.fairness.settings.length} settings, {differing.length} differ
+        Fairness: {run.fairness.settings.length} {run.fairness.settings.length === 1 ? "setting" : "settings"}, {differing.length} differ
       </summary>
       <table>
         <thead>
@@ -208,12 +214,12 @@ export function RunView({ runs }: { runs: readonly StoredRun[] }) {
           {run.run.question && <p>{run.run.question}</p>}
           {run.run.demo && <p class="quiet">Both ran at once on shared CPUs: a demonstration, no evidence.</p>}
           {run.verdict ? <Judgement verdict={run.verdict} /> : <p class="quiet">No verdict: it is {run.run.status}.</p>}
+          <Curves run={run} />
           <Books run={run} />
           <Circumstances run={run} />
         </article>
       ))}
-      <Tools board={board} live={false} />
-      <div class="tools">
+      <Tools board={board} live={false}>
         {repeats > 1 && (
           <label>
             Repeat{" "}
@@ -227,7 +233,7 @@ export function RunView({ runs }: { runs: readonly StoredRun[] }) {
           </label>
         )}
         <Replay key={`${repeat}`} board={board} />
-      </div>
+      </Tools>
       <Charts board={board} />
     </>
   );

@@ -1,5 +1,6 @@
 import type { Board } from "./board";
 import { ofModel } from "./colours";
+import { Swatch } from "./Swatch";
 import type { Side } from "./timeline";
 import { format, type Unit } from "./units";
 import { useBoard } from "./useBoard";
@@ -59,7 +60,10 @@ export function Strip({ board }: { board: Board }) {
               {board.sides.map((side) => (
                 <div key={side.label} data-kind={ofModel(side.model)}>
                   <dt>{side.title.replace(/ chat$/, "")}</dt>
-                  <dd data-testid={`strip-${metric}-${side.label}`}>{format(board.timeline.latest(side.label, metric), unit)}</dd>
+                  <dd>
+                    <Swatch board={board} label={side.label} />
+                    <span data-testid={`strip-${metric}-${side.label}`}>{format(board.timeline.latest(side.label, metric), unit)}</span>
+                  </dd>
                 </div>
               ))}
             </dl>
@@ -67,7 +71,7 @@ export function Strip({ board }: { board: Board }) {
         );
       })}
       <a class="more" href="#/compare">
-        Compare, and hurt them →
+        Compare, and hurt them{"\u00a0"}→
       </a>
     </section>
   );

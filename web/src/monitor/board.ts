@@ -22,6 +22,8 @@ const SHARE_MS = 8;
 
 export class Board {
   events: readonly Happening[] = [];
+  /** Labels of those that have run already while another one runs: drawn faint. */
+  ghosts: ReadonlySet<string> = new Set();
   /** Seconds before the end that are shown, unless somebody zoomed. */
   window: number;
   zoom: Span | null = null;
@@ -32,8 +34,10 @@ export class Board {
   /** Until when a replay has come; null where all is shown. */
   until: number | null = null;
   percentile = "p99";
-  /** Index into the timeline where the pointer is. */
-  cursor: number | null = null;
+  /** The chart that the pointer is in and that says where the cursor is; null where it is the keys, or nobody. */
+  steered: string | null = null;
+  /** The moment at which the cursors of all charts are. */
+  cursorAt: number | null = null;
   readonly #data = new Set<Listener>();
   readonly #cursor = new Set<Listener>();
   readonly #queue = new Set<Listener>();
@@ -94,9 +98,18 @@ export class Board {
     this.changed();
   }
 
+  /** Where that is in the timeline. */
+  get cursor(): number | null {
+    const { cursorAt } = this;
+    if (cursorAt === null) return null;
+    const index = this.timeline.t.findLastIndex((moment) => moment <= cursorAt);
+    return index < 0 ? null : index;
+  }
+
   setCursor(index: number | null): void {
-    if (index === this.cursor) return;
-    this.cursor = index;
+    const at = index === null ? null : (this.timeline.t[index] ?? null);
+    if (at === this.cursorAt) return;
+    this.cursorAt = at;
     for (const listener of this.#cursor) listener();
   }
 

@@ -18,7 +18,10 @@ interface Second {
   connections: { planned: number; handshaking: number; open: number; refused: number };
   messages: { planned: number; acknowledged: number };
   deliveries: number;
+  recovered?: number;
   delivery: Latency;
+  handshake?: Latency;
+  http?: Latency;
   ledger: { lost: number; duplicated: number; corrupt: number };
   closes: Record<string, number>;
   generator: { cpu: number; send_lag_p99: number | null };
@@ -36,8 +39,10 @@ interface ServerSample {
     fds: number | null;
     voluntary: number;
     involuntary: number;
+    connections?: number | null;
   }[];
   redis: { ops: number } | null;
+  values?: Readonly<Record<string, number>>;
   scheduler_lag: { p50: number | null; p99: number | null; max: number | null } | null;
 }
 
@@ -82,7 +87,7 @@ export interface StoredRun {
     command: readonly string[];
     targets: readonly { label: string; title: string; model: Side["model"] }[];
   };
-  plan: { duration: number; connections: number; posts: number };
+  plan: { duration: number; connections: number; posts: number; phases: readonly { name: string; measured: boolean }[] };
   fairness: { settings: readonly { name: string; values: Record<string, string>; equal: boolean; why: string }[] };
   environment: Record<string, string>;
   series: readonly Second[];
@@ -91,6 +96,8 @@ export interface StoredRun {
   trials: readonly {
     label: string;
     repeat: number;
+    status: string;
+    phases: readonly { name: string; latency: Readonly<Record<string, Latency>> }[];
     ledger: Record<string, number>;
     denominators: { intended: number; connected: number; delivered: number };
     losses: readonly { cause: string; deliveries: number; detail: string }[];
@@ -126,6 +133,7 @@ export function heatOf(buckets: Latency["buckets"]): Heat {
   return [...rows];
 }
 
+const SAME_S = 1;
 const NAMES: Record<string, string> = { async: "FastAPI", sync: "Flask" };
 
 function figures(second: Second, sums: Record<string, number>): Record<string, number> {
@@ -140,6 +148,11 @@ function figures(second: Second, sums: Record<string, number>): Record<string, n
     offered: messages.planned,
     acked: messages.acknowledged,
     dlv: second.deliveries,
+    recovered: second.recovered ?? null,
+    handshake50: second.handshake?.p50 ?? null,
+    handshake99: second.handshake?.p99 ?? null,
+    http50: second.http?.p50 ?? null,
+    http99: second.http?.p99 ?? null,
     ...sums,
     p50: delivery.p50,
     p95: delivery.p95,
@@ -150,7 +163,7 @@ function figures(second: Second, sums: Record<string, number>): Record<string, n
   return Object.fromEntries(Object.entries(m).filter((entry): entry is [string, number] => entry[1] !== null));
 }
 
-function costs({ processes, redis, scheduler_lag: lag }: ServerSample): Record<string, number> {
+function costs({ processes, redis, values = {}, scheduler_lag: lag }: ServerSample): Record<string, number> {
   const own = processes.filter((process) => process.role !== "redis");
   const sum = (of: (process: (typeof own)[number]) => number | null) => own.reduce((total, process) => total + (of(process) ?? 0), 0);
   const m: Record<string, number> = {};
@@ -161,10 +174,22 @@ function costs({ processes, redis, scheduler_lag: lag }: ServerSample): Record<s
     m["fds"] = sum((process) => process.fds);
     m["switches"] = sum((process) => process.voluntary + process.involuntary);
   }
+  const shares = own.map((process) => process.connections).filter((count) => count != null);
+  if (shares.length > 1) Object.assign(m, { fullest: Math.max(...shares), emptiest: Math.min(...shares) });
+  // The server's own count, where there is one: it may know of those that are gone, or not know yet.
+  const open = values["chat_connections_open"];
+  if (open !== undefined) m["open"] = open;
   if (redis) m["redis.ops"] = redis.ops;
   if (lag?.p99 != null) m["lag99"] = lag.p99;
   if (lag?.max != null) m["lagMax"] = lag.max;
   return m;
+}
+
+/** The number of the trial that is the chosen repeat: what others disturbed was made again, and is not what was judged. */
+export function trialOf(trials: StoredRun["trials"], label: string, repeat: number): number {
+  const own = trials.filter((trial) => trial.label === label);
+  const judged = own.filter((trial) => trial.status !== "disturbed").sort((a, b) => a.repeat - b.repeat);
+  return judged[repeat]?.repeat ?? own.length + repeat - judged.length;
 }
 
 /** The chosen repeat of one or several runs over one axis: seconds since each plan began. */
@@ -178,24 +203,30 @@ export function boardOf(runs: readonly StoredRun[], repeat: number): Board {
     return (tick[label] ??= { m: {}, heat: [], closes: {} });
   };
   const events: Happening[] = [];
-  runs.forEach(({ run, series, servers, events: happened }, number) => {
+  const ghosts = new Set<string>();
+  runs.forEach(({ run, series, servers, trials, events: happened }, number) => {
+    const chosen = new Map(run.targets.map(({ label }) => [label, trialOf(trials, label, repeat)]));
+    const ofIt = (one: { label: string; repeat: number }) => one.repeat === chosen.get(one.label);
     const named = (label: string) => (runs.length > 1 ? `${number + 1}·${label}` : label);
     const sums: Record<string, Record<string, number>> = {};
     for (const { label, model } of run.targets) {
       const title = NAMES[label] ?? label;
       sides.push({ label: named(label), title: runs.length > 1 ? `${number + 1} ${title}` : title, model });
     }
-    for (const second of series.filter((one) => one.repeat === repeat)) {
+    for (const second of series.filter(ofIt)) {
       const at = place(second.t, named(second.label));
       Object.assign(at.m, figures(second, (sums[second.label] ??= {})));
       at.heat = heatOf(second.delivery.buckets);
       at.closes = second.closes;
     }
-    for (const sample of servers.filter((one) => one.repeat === repeat)) {
+    for (const sample of servers.filter(ofIt)) {
       Object.assign(place(sample.t, named(sample.label)).m, costs(sample));
     }
-    for (const event of happened.filter((one) => one.repeat === repeat)) {
-      if (event.kind === "phase" && events.some((known) => known.name === event.name && known.t === event.t)) continue;
+    const current = run.status === "running" ? series.at(-1)?.label : undefined;
+    if (current !== undefined) for (const { label } of run.targets) if (label !== current) ghosts.add(named(label));
+    for (const event of happened.filter(ofIt)) {
+      // What was done to every target at the same moment of its time is marked once.
+      if (events.some((known) => known.name === event.name && Math.abs(known.t - event.t) < SAME_S)) continue;
       events.push({ ...event, id: events.length });
     }
   });
@@ -206,6 +237,7 @@ export function boardOf(runs: readonly StoredRun[], repeat: number): Board {
   }
   const board = new Board(timeline, sides, "run");
   board.events = events;
+  board.ghosts = ghosts;
   const first = timeline.t[0] ?? 0;
   board.whole = { from: Math.min(0, first), to: Math.max(first + 5, timeline.t.at(-1) ?? 5) };
   return board;
