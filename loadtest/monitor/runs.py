@@ -22,7 +22,10 @@ def read(directory: Path, name: str) -> bytes:
     """Return the run as the JSON object that the page draws; raise DamagedRunError."""
     if name not in {path.parent.name for path in directory.glob("*/run.json")}:
         raise DamagedRunError(f"there is no run {name!r} here")
-    return to_json(StoredRun.read(directory / name).as_json())
+    try:
+        return to_json(StoredRun.read(directory / name).as_json())
+    except DamagedRunError as error:
+        raise DamagedRunError(str(error).replace(f"{directory / name}", name)) from None
 
 
 def _described(path: Path) -> dict[str, Any]:
