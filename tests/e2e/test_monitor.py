@@ -6,12 +6,14 @@ import re
 import shutil
 import signal
 import time
+from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from loadtest.record.directory import StoredRun
 from loadtest.record.page import write_report
@@ -172,6 +174,21 @@ async def test_what_makes_no_sense_is_said_on_the_page(page: Page, watched: Stac
         assert (second.status_code, second.json()["detail"]) == (409, "a load is running already: stop it first")
 
 
+async def test_that_no_backend_is_up_is_said_on_the_page(watched: Stack, page: Page) -> None:
+    for backend in watched.backends.values():
+        backend.kill()
+    for label in watched.backends:
+        await expect(state(page, label)).to_have_attribute("data-state", "dead")
+    await page.get_by_test_id("load-start").click()
+    await expect(page.get_by_test_id("load-error")).to_have_text("no backend is up")
+    await page.get_by_test_id("act-cut").click()
+    await expect(page.get_by_test_id("card-cut").first).to_contain_text("no backend is up")
+    for backend in watched.backends.values():
+        await asyncio.to_thread(backend.start)
+    for label in watched.backends:
+        await expect(state(page, label)).to_have_attribute("data-state", "live")
+
+
 TURNED_EARLY = """
 const listen = window.addEventListener;
 window.addEventListener = function (kind, ...rest) {
@@ -235,10 +252,24 @@ async def replayed(page: Page) -> None:
     await expect(slider).to_have_value("9")
 
 
+DROPPED = """
+text => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([Uint8Array.from(atob(text), (one) => one.charCodeAt(0))], "run.zip"));
+  return dropped;
+}
+"""
+
+
 async def test_a_zip_of_a_run_is_opened_where_it_is_dropped(page: Page, watched: Stack, tmp_path: Path) -> None:
     archive, damaged = archives(tmp_path)
     await go(page, watched, "runs")
     await page.get_by_test_id("open-zip").set_input_files(archive)
+    await replayed(page)
+    await page.reload()
+    await expect(page.get_by_test_id("open-zip")).to_be_visible()
+    dropped = await page.evaluate_handle(DROPPED, b64encode(archive.read_bytes()).decode())
+    await page.dispatch_event("main", "drop", {"dataTransfer": dropped})
     await replayed(page)
     await page.reload()
     for path, said in damaged.items():
@@ -285,9 +316,12 @@ async def test_every_page_is_accessible_and_fits_a_phone(watched: Stack, open_pa
         assert await Visitor(page, "").overflow() == [], where
 
 
+def plot(page: Page, panel: str) -> Locator:
+    return page.get_by_test_id(f"panel-{panel}").locator(".plot")
+
+
 async def test_the_keys_zoom_and_pause(page: Page) -> None:
-    plot = page.get_by_test_id("panel-cpu").locator(".plot")
-    await plot.focus()
+    await plot(page, "cpu").focus()
     await page.keyboard.press("+")
     await expect(page.get_by_test_id("zoom-out")).to_be_visible()
     await page.keyboard.press("Escape")
@@ -296,6 +330,79 @@ async def test_the_keys_zoom_and_pause(page: Page) -> None:
     await expect(page.get_by_test_id("pause")).to_have_text("Go on")
     await page.keyboard.press(" ")
     await expect(page.get_by_test_id("pause")).to_have_text("Pause")
+
+
+async def test_the_arrows_step_through_the_seconds_of_all_charts(watched: Stack, page: Page) -> None:
+    with Api(watched) as api:
+        await until(lambda: len(api.ticks()) > 5)
+        await expect(plot(page, "cpu").locator("canvas")).to_be_visible()
+        await page.get_by_test_id("pause").click()
+        await plot(page, "cpu").focus()
+        seen = [await stepped(page, "ArrowLeft") for _ in range(3)]
+        assert await stepped(page, "ArrowRight") == seen[1]
+        ticks = {time.strftime("%H:%M:%S", time.localtime(tick["t"])): tick for tick in api.ticks()}
+    places = [list(ticks).index(moment) for moment in seen]
+    assert places == [places[0], places[0] - 1, places[0] - 2]
+    for panel, metric, label in (("rss", "rss", "async"), ("threads", "threads", "sync"), ("fds", "fds", "sync")):
+        shown, there = await figure(page, panel, label), ticks[seen[1]]["sides"][label]["m"][metric]
+        assert shown == pytest.approx(there / (1 << 20) if panel == "rss" else there, rel=0.01)
+    before = await cursor(page, "cpu").get_attribute("style")
+    for panel in ("rss", "connections", "redis"):  # some of them were out of sight
+        await plot(page, panel).scroll_into_view_if_needed()
+        await expect(cursor(page, panel)).to_have_attribute("style", str(before))
+
+
+def cursor(page: Page, panel: str) -> Locator:
+    return plot(page, panel).locator(".u-cursor-x")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no page shows."""
+    async with asyncio.timeout(SLOW / 1000):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - it is asked of another process
+            await asyncio.sleep(0.2)
+
+
+async def stepped(page: Page, key: str) -> str:
+    """Press an arrow; return the moment at which the cursors are then."""
+    pointed = page.get_by_test_id("cursor-time")
+    before = await pointed.inner_text()
+    await page.keyboard.press(key)
+    await expect(pointed).not_to_have_text(before)
+    return (await pointed.inner_text()).removeprefix("at ")
+
+
+async def test_the_mouse_zooms_all_and_the_window_is_chosen(page: Page) -> None:
+    box = await plot(page, "connections").locator("canvas").bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 120, box["y"] + 60)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 240, box["y"] + 70, steps=5)
+    await page.mouse.up()
+    await expect(page.get_by_test_id("zoom-out")).to_be_visible()
+    minutes = page.get_by_role("button", name="5 min", exact=True)
+    await expect(minutes).to_have_attribute("aria-pressed", "false")
+    await minutes.click()
+    await expect(minutes).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_test_id("zoom-out")).to_have_count(0)
+
+
+async def test_a_pause_stops_what_is_shown_and_nothing_else(watched: Stack, page: Page) -> None:
+    await expect(state(page, "async")).to_have_attribute("data-state", "live")
+    await plot(page, "cpu").focus()
+    await expect(plot(page, "cpu").locator("canvas")).to_be_visible()
+    await page.get_by_test_id("pause").click()
+    await plot(page, "cpu").focus()
+    await stepped(page, "ArrowLeft")
+    last = await stepped(page, "ArrowRight")
+    with Api(watched) as api:
+        now = len(api.ticks())
+        await until(lambda: len(api.ticks()) > now + 2)
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_test_id("cursor-time")).to_have_text(f"at {last}")
+    await page.get_by_test_id("pause").click()
+    await plot(page, "cpu").focus()
+    assert await stepped(page, "ArrowRight") > last
 
 
 # ---- what is left -------------------------------------------------------------------------------
