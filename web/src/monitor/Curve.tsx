@@ -1,9 +1,9 @@
 import { useId } from "preact/hooks";
 import { ofModel } from "./colours";
+import { curveOf } from "./percentiles";
 import type { StoredRun } from "./stored";
 import { format } from "./units";
 
-type Buckets = readonly (readonly [bucket: number, count: number])[];
 interface Line {
   label: string;
   kind: string;
@@ -18,27 +18,6 @@ const BOTTOM = 20;
 const MARKS = [0.5, 0.9, 0.99, 0.999];
 const SHORTEST = 5e-4;
 const TEXT = { fill: "var(--quiet)", "font-size": 11 };
-
-/** The longest duration in the bucket, in seconds: `loadtest.histogram`. */
-const highest = (bucket: number): number => {
-  const shift = Math.max(0, Math.floor(bucket / 128) - 1);
-  return (bucket - shift * 128 + 1) * 2 ** shift * 1e-6;
-};
-
-/** Counts of several phases or repeats are added; percentiles are read only then. */
-export function curveOf(several: readonly Buckets[]): (readonly [number, number])[] {
-  const sums = new Map<number, number>();
-  for (const buckets of several) for (const [bucket, count] of buckets) sums.set(bucket, (sums.get(bucket) ?? 0) + count);
-  const total = [...sums.values()].reduce((sum, count) => sum + count, 0);
-  let reached = 0;
-  return [...sums]
-    .sort(([a], [b]) => a - b)
-    .map(([bucket, count]) => {
-      // A curve ends where there is one more: the slowest of a thousand is the 99.9th percentile.
-      const at = Math.min((reached += count) / total, 1 - 1 / (total + 1));
-      return [at, highest(bucket)] as const;
-    });
-}
 
 function linesOf({ run, plan, trials }: StoredRun, kinds: readonly string[]): Line[] {
   const measured = new Set(plan.phases.filter((phase) => phase.measured).map((phase) => phase.name));
@@ -109,9 +88,10 @@ function Plot({ title, about, lines }: { title: string; about: string; lines: re
 
 /** What a percentile over time cannot show: how long the slowest took, and how far the last listener is behind the first. */
 export function Curves({ run }: { run: StoredRun }) {
+  if (run.verdict?.validity !== "valid") return null;
   const delivery = linesOf(run, ["delivery", "uncorrected"]);
   const listeners = linesOf(run, ["last", "first"]);
-  if (run.verdict?.validity !== "valid" || !delivery.some((line) => line.points.length > 1)) return null;
+  if (!delivery.some((line) => line.points.length > 1)) return null;
   return (
     <div class="grid">
       <Plot

@@ -226,7 +226,7 @@ export function boardOf(runs: readonly StoredRun[], repeat: number): Board {
     if (current !== undefined) for (const { label } of run.targets) if (label !== current) ghosts.add(named(label));
     for (const event of happened.filter(ofIt)) {
       // What was done to every target at the same moment of its time is marked once.
-      if (events.some((known) => known.name === event.name && Math.abs(known.t - event.t) < SAME_S)) continue;
+      if (events.some((known) => known.kind === event.kind && known.name === event.name && Math.abs(known.t - event.t) < SAME_S)) continue;
       events.push({ ...event, id: events.length });
     }
   });
