@@ -19,7 +19,8 @@ def losses(crew: Crew, tops: Mapping[str, int], audience: Mapping[str, int], set
     found: Counter[str] = Counter()
     times = crew.books.arrived_by_room()
     found["client gap"] = crew.lost_before_leaving
-    found["publish refused"] = crew.books.unplaced(audience)
+    found["publish refused"] = crew.books.unplaced(audience, answered=True)
+    found["publish refused" if settled else "backlog"] += crew.books.unplaced(audience, answered=False)
     found["not sent"] = crew.unsent_audience
     for user in crew.users.values():
         if not user.wanted:

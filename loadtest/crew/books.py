@@ -127,19 +127,19 @@ class Books(Ledger):
         for ref in [ref for ref, posted in self._unanswered.items() if posted.post.speaker == speaker]:
             del self._unanswered[ref]
 
-    def close(self) -> None:
-        """Judge what was sent here."""
-        for posted in self._unanswered.values():
+    def close(self, settled: bool) -> None:
+        """Judge what was sent here. Where a backlog remains, what was not answered yet may still be."""
+        for posted in self._unanswered.values() if settled else ():
             self.faults.note("unanswered", 1, f"post {posted.post.id}")
         for posted in self._by_ref.values():
             if posted.acknowledged and posted.placed and posted.placed != posted.acknowledged:
                 what = f"post {posted.post.id}, acknowledged as {posted.acknowledged}, was delivered as {posted.placed}"
                 self.faults.note("corrupt", 1, what)
 
-    def unplaced(self, audience: Mapping[str, int]) -> int:
-        """Return the deliveries that should have been of posts that were refused, or not answered, and never came."""
-        own = self._by_ref.values()
-        return sum(audience[one.post.id] for one in own if one.acknowledged is None and one.placed is None)
+    def unplaced(self, audience: Mapping[str, int], answered: bool) -> int:
+        """Return the deliveries that should have been of posts that were refused (not answered), and never came."""
+        own = (one for one in self._by_ref.values() if one.acknowledged is None and one.placed is None)
+        return sum(audience[one.post.id] for one in own if bool(one.replies) == answered)
 
     def arrived_by_room(self) -> dict[str, list[float]]:
         """Return by room when the entries that some member received were to be sent, in order."""

@@ -205,7 +205,7 @@ class Worker:
 
     def _final(self, tops: Mapping[str, int], settled: bool) -> dict[str, Any]:
         found = losses(self.crew, tops, self._audience, settled)
-        self.books.close()
+        self.books.close(settled)
         return {
             "phases": [phase.as_json() for phase in self.books.phases],
             "ledger": self._counts(),

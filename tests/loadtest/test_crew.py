@@ -8,6 +8,7 @@ import pytest
 
 from loadtest.connection import Phase
 from loadtest.crew import users
+from loadtest.crew.accounts import losses
 from loadtest.crew.books import Books
 from loadtest.crew.member import Member, User
 from loadtest.crew.users import Crew
@@ -162,3 +163,31 @@ def _frame(offset: int) -> bytes:
     fields = {"type": "message", "room": "r-0", "epoch": EPOCH, "offset": offset, "at": 1.5, "id": f"id{offset}"}
     text = json.dumps(fields | {"text": f"text {offset}"}).encode()
     return bytes([0x81, 126, *len(text).to_bytes(2, "big")]) + text
+
+
+class TestClosing:
+    """Posts that nobody answered, when the books are closed."""
+
+    def posted(self, crew: Crew) -> Books:
+        told(crew, 0).joined()
+        for number, answer in enumerate(({"error": {"code": "unavailable"}}, None)):
+            action = Action(0.0, "post", 0, 0, f"id{number}", "text", audience=2)
+            crew.prepare(action)
+            crew.expect(action, 0, 2)
+            crew.act(action, 0.0, 0)
+            if answer:
+                crew.on_reply(crew.users[0], {"ref": users.FIRST_REF, **answer})
+        return crew.books
+
+    @pytest.mark.parametrize(
+        ("settled", "unanswered", "found"),
+        [(True, 1, {"publish refused": 4}), (False, 0, {"publish refused": 2, "backlog": 2})],
+    )
+    def test_no_answer_is_a_fault_only_where_all_had_come_to_rest(
+        self, crew: Crew, settled: bool, unanswered: int, found: dict[str, int]
+    ) -> None:
+        books = self.posted(crew)
+        assert losses(crew, {}, {"id0": 2, "id1": 2}, settled) == found
+        books.close(settled)
+        assert books.faults.unanswered == unanswered
+        assert books.faults.refused == 1
