@@ -31,7 +31,8 @@ ARG PIP_INDEX_URL
 LABEL org.opencontainers.image.title="Tandem tools" org.opencontainers.image.version="${VERSION}"
 WORKDIR /tandem
 COPY requirements-tools.lock ./
-RUN python3 -m venv .venv && .venv/bin/pip install --no-cache-dir --require-hashes -r requirements-tools.lock
+RUN python3 -m venv .venv && .venv/bin/pip install --no-cache-dir --require-hashes -r requirements-tools.lock \
+ && .venv/bin/pip uninstall --yes pip
 COPY chat_core/ chat_core/
 COPY launch/ launch/
 COPY stack/ stack/

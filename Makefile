@@ -79,7 +79,7 @@ alerts: $(INSTALLED) ## test the alert rules, and the names of the metrics; need
 
 lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upgrade also renews what pyproject.toml leaves open)
 	$(RUN) pip install --quiet uv==0.13.9
-	$(COMPILE) --group stack --group dev -o requirements.lock pyproject.toml
+	$(COMPILE) --group stack --group node --group dev -o requirements.lock pyproject.toml
 	$(COMPILE) -o requirements-server.lock pyproject.toml
 	$(COMPILE) --group stack -o requirements-tools.lock pyproject.toml
 	$(COMPILE) --group redis --no-deps -o requirements-redis.lock

