@@ -144,6 +144,8 @@ class Stage:
 
     async def play(self) -> None:
         """Let the crowd come, chat, suffer, come to rest and go."""
+        for backend in self._backends:  # a worker that replaces a killed one may still be on its way
+            await asyncio.to_thread(backend.wait_ready)
         idle = await asyncio.to_thread(self._footprint)
         try:
             await self._crowd.arrive()
