@@ -172,6 +172,7 @@ def _opinion(options: argparse.Namespace) -> int:
         p50, p99 = quantity(one.p50, "seconds"), quantity(one.p99, "seconds")
         agrees = "" if one is ours else "agrees" if one.agrees(ours) else "DISAGREES"
         print(f"{one.tool:<10} {one.sent:>8} {one.deliveries:>10} {p50:>9} {p99:>9}  {agrees}")
+    print("Three turns each; the lowest of the percentiles of a turn.")
     margin = f"{quantity(MARGIN_SECONDS, 'seconds')} or {MARGIN:.0%}"
     print(f"Agreement: every delivery seen, and medians within {margin}, whichever is more.")
     for tool in missing:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +45,7 @@ class LocustFleet(AnyFleet):
         if not self._told_jobs:
             self._told_jobs = True
             self._write({"jobs": self._jobs})
-        self._write(order)
+        self._write(order | {"wall": time.time() - time.monotonic() + order["at"]} if "at" in order else order)
 
     def pids(self) -> list[int]:
         return [self._master.pid, *(worker.pid for worker in self._workers)]

@@ -94,7 +94,7 @@ class Worker:
             self._open()
             self._prepare()
             tell({"kind": "ready"})
-            self._offer(self._wait_for("begin")["at"])
+            self._offer(moment(self._wait_for("begin")))
             settled = self._settle()
             tell({"kind": "tops", "tops": self.books.tops(), "settled": settled})
             tops = self._wait_for("close")["tops"]
@@ -276,6 +276,13 @@ class Worker:
         if order["do"] != what:
             raise ValueError(f"told to {order['do']}, expected {what}")
         return order
+
+
+def moment(order: Mapping[str, Any]) -> float:
+    """Return the monotonic time that an order names. One from another machine names the time of day as well: what is
+    monotonic there means nothing here."""
+    at: float = order["wall"] - time.time() + time.monotonic() if "wall" in order else order["at"]
+    return at
 
 
 def _inside(user: User) -> bool:
