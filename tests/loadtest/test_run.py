@@ -4,12 +4,12 @@ How fast anything is, is not asserted here: the machine may be busy, and then a 
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -147,6 +147,14 @@ def test_whoever_comes_back_gets_what_was_missed(tmp_path: Path) -> None:
     assert trial.denominators.connected == trial.denominators.delivered
 
 
+def test_who_keeps_moving_gets_what_is_said_where_they_are(tmp_path: Path) -> None:
+    stored = measured(tmp_path, "churn", "--target", "sync", "--connections", "60", "--duration", "4")
+    (trial,) = stored.trials
+    assert clean(trial), trial.examples
+    assert trial.denominators.connected == trial.denominators.delivered > 0
+    assert trial.counters["chat_commands_total"] > 60, "a move is a leave and a join"
+
+
 def test_who_does_not_fit_is_refused_and_the_rest_is_served(tmp_path: Path) -> None:
     arguments = ["wall", "--target", "sync", "--connections", "120", "--duration", "5"]
     (trial,) = measured(tmp_path, *arguments).trials
@@ -182,7 +190,9 @@ def test_a_generator_that_cannot_keep_up_voids_the_run(tmp_path: Path) -> None:
     assert "deliveries/s" not in report
 
 
-def test_ctrl_c_leaves_a_valid_directory_and_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whom", ["process", "group"])
+def test_ctrl_c_leaves_a_valid_directory_and_no_process(whom: str, tmp_path: Path) -> None:
+    """A terminal interrupts the whole group: the servers and the generator's processes, if they are in it, too."""
     command = [
         sys.executable,
         "-m",
@@ -195,23 +205,28 @@ def test_ctrl_c_leaves_a_valid_directory_and_no_process(tmp_path: Path) -> None:
         str(tmp_path),
         "--plain",
     ]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as run:
         assert run.stderr is not None
         assert any("members  " in line for line in run.stderr)
         started = psutil.Process(run.pid).children(recursive=True)
         assert len(started) > 2
-        run.send_signal(signal.SIGINT)
+        (os.killpg if whom == "group" else os.kill)(run.pid, signal.SIGINT)
+        said = run.stderr.read()
         assert run.wait(15) == 130
-    deadline = time.monotonic() + 5
-    while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started):
-        assert time.monotonic() < deadline, started
-        time.sleep(0.02)
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(started, 5)
+    assert not alive, started
     (path,) = tmp_path.iterdir()
     stored = StoredRun.read(path)
     assert stored.run.status == "interrupted"
     assert list(stored.series())
     assert stored.verdict is not None
     assert stored.verdict.outcome == "interrupted"
+    again = loadtest("replay", str(path))
+    assert again.returncode == 130
+    assert again.stderr == ""
 
 
 @pytest.fixture
