@@ -75,7 +75,8 @@ alerts: $(INSTALLED) ## test the alert rules, and the names of the metrics; need
 	promtool check config deploy/prometheus/prometheus.yml
 	promtool test rules deploy/prometheus/alerts_test.yml
 	$(VENV)/python -c 'import sys; from chat_core.metrics import Metrics; sys.stdout.buffer.write(Metrics().render())' \
-		| promtool check metrics
+		> .venv/.metrics
+	promtool check metrics < .venv/.metrics
 
 lock: $(INSTALLED) ## write the lock files from pyproject.toml (LOCK_FLAGS=--upgrade also renews what pyproject.toml leaves open)
 	$(RUN) pip install --quiet uv==0.13.9
