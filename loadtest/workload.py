@@ -53,7 +53,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """Calls of a handler that blocks or computes for ``seconds``, ``rate`` times a second, ``at`` some time and after."""
+    """Calls of a handler that blocks or computes for ``seconds``: ``rate`` a second, from ``at`` on."""
 
     what: Literal["block", "burn"]
     seconds: float
