@@ -178,41 +178,47 @@ class ChatWorker(Drains, ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: TConn) -> None:
         """Wait for the head of the next request on ``conn``, part of which may have come behind the last one."""
-        head = self.heads[conn] = Head()
+        head = Head()
         if conn.parser is not None:
             head.data += conn.parser.unreader.take_buffered()
         conn.sock.setblocking(False)
-        if not self.read_head(conn, head):
+        if self.read_head(conn, head):
+            self.dispatch(conn, head)
+        else:
+            self.heads[conn] = head
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_head_readable, conn, head))
 
     def on_head_readable(self, conn: TConn, head: "Head", _: socket.socket) -> None:
         """More of a head has come, or its end."""
-        self.read_head(conn, head)
+        if self.read_head(conn, head):
+            self.forget_head(conn)
+            self.dispatch(conn, head)
 
     def read_head(self, conn: TConn, head: "Head") -> bool:
-        """Read what there is of a head; return whether it is whole, or never will be, and ``conn`` is dealt with."""
+        """Read what there is of a head; return whether it is whole, or never will be."""
+        if head.whole:
+            return True
         try:
-            data = b"" if head.whole else conn.sock.recv(LARGEST_HEAD)
+            data = conn.sock.recv(LARGEST_HEAD)
         except BlockingIOError:
             return False
         except OSError:
             data = b""
         head.data += data
-        if data and not head.whole:
-            return False
-        self.forget_head(conn)
+        return not data or head.whole
+
+    def forget_head(self, conn: TConn) -> None:
+        """Cease to wait for a head."""
+        del self.heads[conn]
+        self.poller.unregister(conn.sock)
+
+    def dispatch(self, conn: TConn, head: "Head") -> None:
+        """Have the request served whose head this is, or close where none came."""
         if head.data:
             self.submit(conn, bytes(head.data))
         else:
             self.nr_conns -= 1
             conn.close()
-        return True
-
-    def forget_head(self, conn: TConn) -> None:
-        """Cease to wait for a head."""
-        del self.heads[conn]
-        with suppress(KeyError):  # it was all there at once
-            self.poller.unregister(conn.sock)
 
     def murder_pending(self) -> None:
         """Called by the main loop on every turn: end those whose time to send a request is over."""
