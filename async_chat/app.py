@@ -1,6 +1,7 @@
 """The application: REST and pages by FastAPI, sockets beside it."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -65,7 +66,7 @@ class ChatRoute(APIRoute):
             if operation.write:
                 admission.check_origin(head, settings)
             if operation.session:
-                request.state.session = admission.identify(head, settings)
+                request.state.session = admission.identify(head, settings, time.time())
             if operation.body:
                 await request.json()
             return await handle(request)

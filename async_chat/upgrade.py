@@ -4,6 +4,7 @@ A bare ASGI callable beside the framework: what middleware keeps alive per conne
 """
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from async_chat.connection import Connection
@@ -53,7 +54,7 @@ def _admit(path: str, head: Head, runtime: Runtime) -> Session:
     if path != api.SOCKET_PATH:
         raise Refused("not_found")
     hub = runtime.hub
-    return admission.upgrade(head, runtime.settings, draining=hub.draining, take_seat=hub.take_seat)
+    return admission.upgrade(head, runtime.settings, time.time(), draining=hub.draining, take_seat=hub.take_seat)
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:

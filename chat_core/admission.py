@@ -60,10 +60,10 @@ def is_handshake_key(value: str) -> bool:
     return _HANDSHAKE_KEY.fullmatch(value) is not None
 
 
-def identify(head: Head, settings: Settings) -> Session:
-    """Return the session of a request; raise Refused (401)."""
+def identify(head: Head, settings: Settings, now: float) -> Session:
+    """Return the session of a request; raise Refused (401). ``now`` is in seconds since 1970."""
     try:
-        return sessions.verify(head.token, settings.secrets)
+        return sessions.verify(head.token, settings.secrets, now)
     except InvalidSession:
         raise Refused("unauthorized") from None
 
@@ -74,14 +74,15 @@ def check_origin(head: Head, settings: Settings) -> None:
         raise Refused("origin_refused")
 
 
-def upgrade(head: Head, settings: Settings, *, draining: bool, take_seat: Callable[[str], None]) -> Session:
+def upgrade(head: Head, settings: Settings, now: float, *, draining: bool, take_seat: Callable[[str], None]) -> Session:
     """Return the session of one who may open a connection; raise Refused (403, 401 or 503).
 
-    ``take_seat`` keeps a place for a connection of the user with that id, and raises Refused where that is over a
-    limit. Two handshakes at once must not both get the last one, so it is kept before the upgrade.
+    ``now`` is in seconds since 1970. ``take_seat`` keeps a place for a connection of the user with that id, and raises
+    Refused where that is over a limit. Two handshakes at once must not both get the last one, so it is kept before the
+    upgrade.
     """
     check_origin(head, settings)
-    session = identify(head, settings)
+    session = identify(head, settings, now)
     check_room(session, draining=draining, check_seat=take_seat)
     return session
 

@@ -1,6 +1,7 @@
 """The application: REST and pages by Flask, sockets by flask-sock."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -119,7 +120,7 @@ def _admit() -> None:
     if operation.write:
         admission.check_origin(head, settings)
     if operation.session:
-        g.session = admission.identify(head, settings)
+        g.session = admission.identify(head, settings, time.time())
     if operation.body:
         request.get_json()
 

@@ -5,6 +5,7 @@ converse: what a request keeps alive (Flask's contexts, gunicorn's parser, the s
 connection's memory, so the request ends here and the worker takes over what is left.
 """
 
+import time
 from functools import partial
 
 from flask import Flask, Response, g, request
@@ -64,4 +65,4 @@ def _admit(runtime: Runtime) -> Session:
     headers = request.headers
     head = Head(headers.get("Host"), headers.get("Origin"), headers.get("Cookie"), headers.get("Authorization"))
     hub = runtime.hub
-    return admission.upgrade(head, runtime.settings, draining=hub.draining, take_seat=hub.take_seat)
+    return admission.upgrade(head, runtime.settings, time.time(), draining=hub.draining, take_seat=hub.take_seat)

@@ -1,5 +1,7 @@
 """Who may in: by origin, by session, and as long as there is room."""
 
+import time
+
 import pytest
 
 from chat_core import admission, sessions
@@ -84,7 +86,7 @@ def enter(head: Head, *, draining: bool = False, full: bool = False) -> Session:
         if full and user == ISSUED.user.id:
             raise Refused("full")
 
-    return admission.upgrade(head, LOCAL, draining=draining, take_seat=take_seat)
+    return admission.upgrade(head, LOCAL, time.time(), draining=draining, take_seat=take_seat)
 
 
 def test_a_connection_needs_our_page_a_session_and_room_in_that_order() -> None:

@@ -15,7 +15,7 @@ def test_a_session_is_what_was_issued() -> None:
     token, session = sessions.issue(" Ada\u0301 ", [NEW], time.time())
     assert session.user.name == "Ad\u00e1"
     assert not session.moderator
-    assert sessions.verify(token, [NEW]) == session
+    assert sessions.verify(token, [NEW], time.time()) == session
 
 
 def test_two_of_the_same_name_are_two_users() -> None:
@@ -24,23 +24,26 @@ def test_two_of_the_same_name_are_two_users() -> None:
 
 def test_a_moderator_is_made_with_the_secret() -> None:
     token, _ = sessions.issue("Ada", [NEW], time.time(), moderator=True)
-    assert sessions.verify(token, [NEW]).moderator
+    assert sessions.verify(token, [NEW], time.time()).moderator
 
 
 def test_the_first_secret_signs_and_all_verify() -> None:
     before, earlier = sessions.issue("Ada", [OLD], time.time())
     after, later = sessions.issue("Ada", [NEW, OLD], time.time())
-    assert sessions.verify(before, [NEW, OLD]) == earlier
-    assert sessions.verify(after, [NEW]) == later
+    assert sessions.verify(before, [NEW, OLD], time.time()) == earlier
+    assert sessions.verify(after, [NEW], time.time()) == later
     with pytest.raises(InvalidSession):
-        sessions.verify(after, [OLD])
+        sessions.verify(after, [OLD], time.time())
 
 
 def test_a_session_ends() -> None:
     token, session = sessions.issue("Ada", [NEW], time.time() - sessions.LIFETIME - 1)
     assert session.expires_at < time.time()
     with pytest.raises(InvalidSession):
-        sessions.verify(token, [NEW])
+        sessions.verify(token, [NEW], time.time())
+    assert sessions.verify(token, [NEW], session.expires_at - 1) == session
+    with pytest.raises(InvalidSession):
+        sessions.verify(token, [NEW], session.expires_at)
 
 
 GOOD = {"sub": "a", "name": "Ada", "exp": 4e9}
@@ -66,12 +69,12 @@ GOOD = {"sub": "a", "name": "Ada", "exp": 4e9}
 )
 def test_what_was_not_issued_is_no_session(token: str | None) -> None:
     with pytest.raises(InvalidSession):
-        sessions.verify(token, [NEW])
+        sessions.verify(token, [NEW], time.time())
 
 
 def test_no_secret_makes_everything_invalid() -> None:
     with pytest.raises(InvalidSession):
-        sessions.verify(jwt.encode(GOOD, NEW, "HS256"), [])
+        sessions.verify(jwt.encode(GOOD, NEW, "HS256"), [], time.time())
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 33, "a\nb", "a\u2028b", "\x00"])
