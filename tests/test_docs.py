@@ -3,6 +3,7 @@
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -55,3 +56,11 @@ def test_every_setting_is_described() -> None:
     read = set(re.findall(r'"(CHAT_\w+)"', (ROOT / "chat_core" / "settings.py").read_text()))
     told = text_of(ROOT / "docs" / "operations.md")
     assert {name for name in read if f"`{name}`" not in told} == set()
+
+
+def test_the_scenario_that_is_shown_can_be_run() -> None:
+    (shown,) = re.findall(r"```python\n(.*?)```", text_of(ROOT / "docs" / "loadtest.md"), re.DOTALL)
+    module: dict[str, Any] = {}
+    exec(shown, module)  # noqa: S102 - it is our own page
+    assert module["SCENARIO"].name == "lunch"
+    assert all(word in module["__doc__"] for word in ("Question:", "Hypothesis:", "Picture:"))
