@@ -11,7 +11,8 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from loadtest import wire
-from loadtest.reference import Follower, Reference
+from loadtest.follower import Follower
+from loadtest.reference import Reference
 
 MOST_HEAD: Final = 16 * 1024
 JOIN_REF: Final = 0

@@ -1,23 +1,22 @@
 """The users that one process of the generator plays: each enters, moves, speaks, fails and comes back by the plan."""
 
-import errno
 import heapq
 import itertools
 import json
 import random
 import selectors
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from loadtest import wire
 from loadtest.connection import Phase
+from loadtest.crew.asides import EXHAUSTED, Asides
 from loadtest.crew.books import Books
-from loadtest.crew.member import Member, Room, User, close_label
-from loadtest.crew.request import Request
+from loadtest.crew.cast import Cast
+from loadtest.crew.member import Member, User, close_label
 from loadtest.ledger import Posted
 from loadtest.plan import Post
-from loadtest.reference import Follower, Reference
 from loadtest.schedule import Action
 
 OPENING: Final = 32
@@ -31,11 +30,10 @@ LONGEST_WAIT: Final = 0.05
 BACKOFF: Final = 0.25
 MOST_BACKOFF: Final = 2.0
 """Seconds of the first and of the longest wait before a user comes back; drawn from zero up to it (full jitter)."""
-EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 FIRST_REF: Final = 16
 
 
-class Crew:
+class Crew(Cast):
     """A context manager. ``headers`` gives those of a user's handshake; ``prefix`` names the rooms of this trial."""
 
     def __init__(
@@ -49,13 +47,8 @@ class Crew:
         returning: bool,
         seed: int,
     ) -> None:
-        self.books = books
+        super().__init__(rooms, prefix, books)
         self.selector = selectors.DefaultSelector()
-        self.users: dict[int, User] = {}
-        self.rooms = [Room(Reference(f"{prefix}-{room}", books)) for room in range(rooms)]
-        self.afflicted_books = Books(len(books.phases))
-        """of those who will stop reading: what they receive counts, but how late it comes says nothing of the others"""
-        self._afflicted = [Room(Reference(f"{prefix}-{room}", self.afflicted_books)) for room in range(rooms)]
         self.began = time.monotonic()
         """when the plan begins; known only once all are in"""
         self.heard = time.monotonic()
@@ -68,9 +61,8 @@ class Crew:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_numbers = itertools.count()
         self._frames: dict[str, tuple[int, bytes]] = {}
-        self._requests: set[Request] = set()
+        self._asides = Asides(address, self.selector, lambda: headers(0), books)
         self.over = False
-        self.any_afflicted = False
         self.lost_before_leaving = 0
         """deliveries that members lacked who then left the room"""
         self.unsent_audience = 0
@@ -108,10 +100,10 @@ class Crew:
             case "stall":
                 self._stall(self.users[action.user], action.seconds)
             case "request":
-                self._request(action.text, intended, window)
+                self._asides.measure(action.text, intended, window)
             case "diagnose":
                 body = json.dumps({"seconds": action.seconds}).encode()
-                self._ask(f"/api/diagnostics/{action.text}", lambda request: None, body)
+                self._asides.ask(f"/api/diagnostics/{action.text}", lambda request: None, body)
 
     def add(self, user: User) -> None:
         """Somebody who will enter."""
@@ -141,51 +133,6 @@ class Crew:
             self.heard = moment
         while self._timers and self._timers[0][0] <= moment:
             heapq.heappop(self._timers)[2]()
-
-    @property
-    def delivered(self) -> bool:
-        """Whether every post was answered and everybody who is inside has what others have."""
-        return self.books.complete and all(member.follower.settled for member in self.members())
-
-    def members(self) -> Iterator[Member]:
-        for user in self.users.values():
-            if user.connection is not None and user.connection.phase is Phase.JOINED and not user.stalled:
-                yield user.connection
-
-    def room_of(self, user: User) -> Room:
-        """Return where the room of a user is followed."""
-        return (self._afflicted if user.will_stall else self.rooms)[user.room]
-
-    @property
-    def all_rooms(self) -> list[Room]:
-        """Every room, once for those who read and once for those who will not."""
-        return [*self.rooms, *self._afflicted]
-
-    @property
-    def deliveries(self) -> int:
-        """What was delivered so far, to whomever."""
-        return self.books.delivered + self.afflicted_books.delivered
-
-    def settle(self, now: float) -> None:
-        """What arrived since the last call arrived now."""
-        self.books.settle(now)
-        self.afflicted_books.settle(now)
-
-    def trim(self) -> None:
-        """Forget what everybody in a room has, so that a long run takes no more memory than a short one."""
-        for room in self.all_rooms:
-            if room.reference.arrivals.changes:
-                continue
-            followers = [follower for number in room.users if (follower := self._following(number, room)) is not None]
-            if len(followers) < len(room.users):
-                continue
-            reference = room.reference
-            while all(reference.top + 1 in one.missing for one in followers) and reference.skip_hole():
-                pass
-            if all(one.caught_up for one in followers):
-                reference.restart()
-                for follower in followers:
-                    follower.restart()
 
     # ---- actions --------------------------------------------------------------------------------
 
@@ -217,7 +164,7 @@ class Crew:
         books.second.planned += 1
         books.phases[window].planned += 1
         connection = user.connection
-        if connection is None or connection.phase is not Phase.JOINED or connection.room != self._name(action.room):
+        if connection is None or connection.phase is not Phase.JOINED or connection.room != self.name(action.room):
             books.second.unsent += 1
             self.unsent_audience += action.audience
             return books.faults.note("unsent", 1, f"connection {user.number}: {user.ended or 'not in yet'}")
@@ -235,7 +182,7 @@ class Crew:
         """Be in another room. Who is on the way into one, or out of it, arrives first: one thing at a time."""
         connection, leaving = user.connection, user.next_room is not None
         if user.waiting:  # for a room in which they are not wanted any more
-            user.waits.append((self._name(user.wanted_room), user.intended, intended))
+            user.waits.append((self.name(user.wanted_room), user.intended, intended))
         user.next_room, user.intended, user.waiting = room, intended, True
         if connection is None or connection.phase is Phase.CLOSED:
             self._change_room(user)
@@ -268,28 +215,6 @@ class Crew:
         if user.connection is not None:
             user.connection.go_on()
 
-    def _request(self, path: str, intended: float, window: int) -> None:
-        def done(request: Request) -> None:
-            latency = time.monotonic() - intended
-            if request.failed:
-                self.books.second.http_failed += 1
-            self.books.second.latency["http"].record(latency)
-            self.books.phases[window].latency["http"].record(latency)
-
-        self._ask(path, done)
-
-    def _ask(self, path: str, then: Callable[[Request], None], body: bytes = b"") -> None:
-        def done(request: Request) -> None:
-            self._requests.discard(request)
-            then(request)
-
-        try:
-            self._requests.add(Request(self._address, path, self.selector, done, self._headers(0), body))
-        except OSError as error:
-            if error.errno not in EXHAUSTED:
-                raise
-            self.books.second.failures += 1
-
     # ---- what becomes of connections ------------------------------------------------------------
 
     def on_open(self, user: User, connection: Member) -> None:
@@ -305,7 +230,7 @@ class Crew:
             user.waiting = False
             user.waits.append((connection.room, user.intended, time.monotonic()))
         others = (self.users[number] for number in room.users if number != user.number)
-        if not any(other.offset is not None or self._following(other.number, room) for other in others):
+        if not any(other.offset is not None or self.following(other.number, room) for other in others):
             first = user.offset if user.offset is not None and result.get("recovered") else offset
             if room.reference.epoch != epoch or first > room.reference.top:
                 room.reference.rebase(epoch, first)
@@ -371,16 +296,6 @@ class Crew:
 
     # ---- parts ----------------------------------------------------------------------------------
 
-    def _following(self, number: int, room: Room) -> Follower | None:
-        connection = self.users[number].connection
-        if connection is None or connection.phase is not Phase.JOINED:
-            return None
-        follower = connection.follower
-        return follower if follower.joined and follower.reference is room.reference else None
-
-    def _name(self, room: int) -> str:
-        return self.rooms[room].reference.room
-
     def _window(self, now: float) -> int:
         return self.window_at(now - self.began)
 
@@ -402,6 +317,5 @@ class Crew:
         for user in self.users.values():
             if user.connection is not None:
                 user.connection.close("the test is over")
-        for request in list(self._requests):
-            request.close()
+        self._asides.close()
         self.selector.close()

@@ -9,7 +9,6 @@ The end of the input ends the process: nothing is left behind by who started it.
 import gc
 import json
 import os
-import selectors
 import sys
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from loadtest.connection import Phase
 from loadtest.crew.accounts import losses
 from loadtest.crew.books import Books, SecondBooks, packed
 from loadtest.crew.member import User
+from loadtest.crew.orders import Orders, moment, tell
 from loadtest.crew.passport import Passports
 from loadtest.crew.users import OPENING, Crew
 from loadtest.histogram import Histogram
@@ -35,25 +35,6 @@ LONGEST_BACKLOG: Final = 20.0
 """Seconds in which an overloaded server may still deliver what was accepted."""
 LAST_CHANCE: Final = 2.0
 """Seconds for what was acknowledged to other processes to arrive here."""
-
-
-class Orders:
-    """What is told on standard input, line by line."""
-
-    def __init__(self, selector: selectors.BaseSelector) -> None:
-        self.lines: list[dict[str, Any]] = []
-        self.ended = False
-        self._begun = b""
-        os.set_blocking(sys.stdin.fileno(), False)
-        selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self)
-
-    def on_event(self, mask: int) -> int:
-        """Input can be read."""
-        data = os.read(sys.stdin.fileno(), 65536)
-        self.ended = not data
-        *whole, self._begun = (self._begun + data).split(b"\n")
-        self.lines += [json.loads(line) for line in whole]
-        return 0
 
 
 class Worker:
@@ -278,13 +259,6 @@ class Worker:
         return order
 
 
-def moment(order: Mapping[str, Any]) -> float:
-    """Return the monotonic time that an order names. One from another machine names the time of day as well: what is
-    monotonic there means nothing here."""
-    at: float = order["wall"] - time.time() + time.monotonic() if "wall" in order else order["at"]
-    return at
-
-
 def _inside(user: User) -> bool:
     return user.connection is not None and user.connection.phase is Phase.JOINED
 
@@ -292,11 +266,6 @@ def _inside(user: User) -> bool:
 def _why(users: list[User]) -> str:
     connection = users[0].connection
     return users[0].ended or (f"it is {connection.phase.name.lower()}" if connection else "it was never tried")
-
-
-def tell(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
 
 
 def main() -> int:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from chat_core.codec import text_frame
+from loadtest.follower import Follower
 from loadtest.ledger import Faults, Ledger, Posted
 from loadtest.plan import Post
-from loadtest.reference import Follower, Reference
+from loadtest.reference import Reference
 from loadtest.wire import PING, BrokenStream
 
 EPOCH = "ab" * 8

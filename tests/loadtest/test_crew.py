@@ -12,7 +12,7 @@ from loadtest.crew.accounts import losses
 from loadtest.crew.books import Books
 from loadtest.crew.member import Member, User
 from loadtest.crew.users import Crew
-from loadtest.reference import Follower
+from loadtest.follower import Follower
 from loadtest.schedule import Action
 
 EPOCH = "ab" * 8

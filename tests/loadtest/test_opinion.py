@@ -10,7 +10,7 @@ import pytest
 
 from loadtest import opinion
 from loadtest.conductor.by_locust import LOCUST, LocustFleet
-from loadtest.crew.worker import moment
+from loadtest.crew.orders import moment
 from loadtest.opinion import MEMBERS, Opinion, together
 from tests.loadtest.test_run import loadtest, measured
 
