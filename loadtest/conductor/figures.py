@@ -19,7 +19,8 @@ def figures(
     """Return all figures of a trial; those of latency are of all measured phases together."""
     workload = schedule.workload
     seen = _samples_figures(samples, workload.stall, workload.most_connections)
-    return _figures(trial, schedule.windows, seconds) | seen
+    found = _figures(trial, schedule.windows, seconds) | seen
+    return found | {"inside": (found["members_max"] or 0.0) / workload.most_connections}
 
 
 def _figures(trial: Trial, windows: Sequence[Window], seconds: Sequence[Second]) -> dict[str, float | None]:

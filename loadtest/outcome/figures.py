@@ -43,7 +43,7 @@ def unit_of(metric: str) -> str:
         return "microseconds"
     if metric.startswith("rss"):
         return "bytes"
-    if metric in ("reach", "server_cpu"):
+    if metric in ("reach", "inside", "server_cpu"):
         return "share"
     if metric == "imbalance":
         return "times"

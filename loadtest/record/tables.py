@@ -18,6 +18,7 @@ FIGURES = (
     "delivery_max",
     "uncorrected_p99",
     "first_p50",
+    "median_p50",
     "last_p50",
     "last_p99",
     "handshake_p99",

@@ -4,7 +4,7 @@ Question: two workers; one is killed with -9, then the backend is restarted in o
 missing?
 Hypothesis: nothing is missing on either: whoever was inside resumes from the log. The killed worker's members are back
 within two seconds; the restart takes as long as the backend needs to start.
-Picture: two notches in the members' line, the first half as deep as the second; bars of recovered deliveries behind
+Picture: two notches in the line of connections, the first half as deep as the second; deliveries by resuming behind
 each; a ledger without losses.
 """
 

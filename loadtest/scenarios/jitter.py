@@ -3,7 +3,7 @@
 Question: does everybody get everything, exactly once, though their connections break all the time?
 Hypothesis: yes, on both: a member that is back within the log's retention gets what it missed. The price is a
 handshake, which is dearer on sync.
-Picture: a steady line of recovered deliveries; p99 about as long as people were away; nothing lost or doubled.
+Picture: a steady line of deliveries by resuming; p99 about as long as people were away; nothing lost or doubled.
 """
 
 from loadtest.scenario import NOTHING_BROKEN, Scenario, expect, p99_within

@@ -3,8 +3,8 @@
 Question: how long does it take until everybody is in, and how long does one handshake take?
 Hypothesis: sync pays more CPU per handshake (a request through Flask, a thread), so its queue grows longer; nobody is
 refused by either.
-Picture: handshakes of async in one hump of milliseconds; those of sync with a tail that grows until the storm ends.
-Members reach 500 on both.
+Picture: while the storm lasts, the handshakes' p99 of sync above that of async; both lines end with it. 500 connections
+are open on both.
 """
 
 from loadtest.record.models import Objective
@@ -22,7 +22,7 @@ SCENARIO = Scenario(
     objectives=(
         NOTHING_BROKEN,
         no_worse_than("handshake_p99", "99 % of handshakes in time", 2.0),
-        Objective(name="everybody is in", metric="members_max", at_least=500),
+        Objective(name="everybody is in", metric="inside", at_least=1.0),
     ),
     expects=(
         expect("nobody is refused", "members_max", at_least=500),
