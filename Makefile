@@ -45,12 +45,12 @@ bench: $(REDIS) ## measure fan-out of both backends beside the baselines
 	@$(RUN) loadtest bench
 
 scenarios: $(REDIS) $(WEB) ## run every scenario of the load test on both backends, and sum up (half an hour)
-	@out=.data/scenarios/$$(date -u +%Y%m%d-%H%M%S); failed=0; \
+	@since=$$(date -u +%Y%m%d-%H%M%S); failed=0; \
 	for scenario in $$($(RUN) loadtest list --names); do \
-		$(RUN) loadtest run $$scenario --plain --out $$out; \
+		$(RUN) loadtest run $$scenario --plain; \
 		case $$? in 0|1|3) ;; 2|4) failed=2 ;; *) exit 130 ;; esac; \
 	done; \
-	$(RUN) loadtest summary $$out >$$out/summary.md && cat $$out/summary.md && echo "Written to $$out." && exit $$failed
+	$(RUN) loadtest summary --since $$since >.data/runs/$$since-scenarios.md && cat .data/runs/$$since-scenarios.md && exit $$failed
 
 locust: .venv-locust/.installed ## install Locust, to run the load test on several machines
 

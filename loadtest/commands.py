@@ -60,7 +60,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     report = _command(commands, "report", _report, "write the report of a stored run: HTML, Markdown, CSV")
     report.add_argument("run", nargs="+", type=Path, metavar="RUN")
     summary = _command(commands, "summary", _summary, "print one table of stored runs, a row each")
-    summary.add_argument("run", nargs="+", type=Path, metavar="RUN", help="a run directory, or one that holds several")
+    summary.add_argument("run", nargs="*", type=Path, metavar="RUN", help="a run, or a directory of them (.data/runs)")
+    summary.add_argument(
+        "--since", default="", metavar="TIME", help="only runs of then (20261231-235959, UTC) or later"
+    )
     opinion = _command(commands, "opinion", _opinion, "see whether Locust and k6, where installed, agree with us")
     opinion.add_argument("--target", default="async", metavar="TARGET", help="a backend (async)")
     opinion.add_argument("--duration", type=_number(2, 600), default=10.0, metavar="S", help="seconds of each (10)")
@@ -148,7 +151,10 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _summary(options: argparse.Namespace) -> int:
-    print(summarize([StoredRun.read(path) for given in options.run for path in run_directories(given)]), end="")
+    paths = [path for given in options.run or [RUNS] for path in run_directories(given) if path.name >= options.since]
+    if not paths:
+        raise UsageError(f"no run since {options.since}")
+    print(summarize([StoredRun.read(path) for path in paths]), end="")
     return 0
 
 

@@ -106,6 +106,10 @@ def test_report_and_compare_read_what_is_stored(fanout: StoredRun) -> None:
     header, *lines = (fanout.path / "series.csv").read_text().splitlines()
     assert header.startswith("label,repeat,t,phase,members")
     assert len(lines) == len(list(fanout.series()))
+    summed = loadtest("summary", str(fanout.path.parent), "--since", fanout.run.id)
+    assert summed.returncode == 0
+    assert "| fanout " in summed.stdout
+    assert loadtest("summary", str(fanout.path.parent), "--since", "3").stderr == "loadtest: no run since 3\n"
     compared = loadtest("compare", str(fanout.path), str(fanout.path))
     assert compared.returncode == 0
     assert compared.stdout.count(f"async of {fanout.run.id}") == 2
@@ -259,6 +263,7 @@ def test_a_server_that_runs_already_is_measured_by_its_address(running: Backend,
         (["report", "{tmp}"], "there is no run.json"),
         (["replay", "{tmp}/none"], "there is no run.json"),
         (["compare", "{tmp}"], "there is no run.json"),
+        (["summary", "{tmp}"], "there is no run.json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
