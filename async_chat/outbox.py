@@ -45,14 +45,17 @@ class PreparedOutbox:
         connection = self._connection
         if connection.closing:
             return
-        connection.transport.write(prepared)
-        if connection.transport.get_write_buffer_size() > self._hard:
+        if connection.backlog is None:
+            connection.transport.write(prepared)
+        else:
+            connection.put_off(prepared)
+        if connection.transport.get_write_buffer_size() + connection.backlog_size > self._hard:
             connection.abort(disconnects.SLOW)
 
     @property
     def queued(self) -> int:
         """Bytes that the kernel has not taken yet."""
-        return self._connection.transport.get_write_buffer_size()
+        return self._connection.queued
 
     @property
     def received_at(self) -> float:

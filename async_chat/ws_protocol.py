@@ -4,14 +4,19 @@ Run with ``uvicorn --ws async_chat.ws_protocol:ChatWebSocketProtocol``. The appl
 lets servers offer what is theirs alone: ``scope["extensions"]["tandem.prepared_frames"] == {"connection": protocol}``.
 From ``websocket.accept`` on it may call, from the event loop's thread:
 
-- ``transport.write(frames)`` with whole unmasked frames, the same bytes for as many connections as it likes;
-- ``send_close``, ``abort``, and read ``closing``, ``disconnect``, ``received_at``.
+- ``transport.write(frames)`` with whole unmasked frames, the same bytes for as many connections as it likes, where
+  ``backlog`` is None, else ``put_off(frames)``;
+- ``send_close``, ``abort``, and read ``closing``, ``queued``, ``disconnect``, ``received_at``.
+
+uvloop keeps a request for each write to a peer that does not read, and has to cancel all of them when that one is cut:
+with many such peers that takes longer than a flush. So what comes while a transport is paused waits in ``backlog``.
 
 uvicorn waits without limit for the write buffer of a peer that does not read, and so does its shutdown. Here whoever
 closes, the transport is aborted ``CLOSE_TIMEOUT`` seconds later at the latest.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from typing import Any, Final
@@ -94,6 +99,8 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         "app",
         "app_state",
         "asgi_version",
+        "backlog",
+        "backlog_size",
         "client",
         "close_sent",
         "close_timeout",
@@ -142,6 +149,8 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.queue = Inbox()  # type: ignore[assignment]
+        self.backlog: deque[bytes] | None = None  # frames behind those of the transport; None while that takes them
+        self.backlog_size = 0
         self.close_timeout = CLOSE_TIMEOUT
         self.disconnect: Disconnect | None = None
         self.received_at = time.monotonic()
@@ -154,6 +163,17 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         """Whether nothing more may be written: either side has begun to close, or the peer is gone."""
         return self.close_sent or self.transport.is_closing()
 
+    @property
+    def queued(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return self.transport.get_write_buffer_size() + self.backlog_size
+
+    def put_off(self, frames: bytes) -> None:
+        """Send whole frames once the transport, which is paused, takes more."""
+        if self.backlog is not None:
+            self.backlog.append(frames)
+            self.backlog_size += len(frames)
+
     def send_close(self, disconnect: Disconnect) -> None:
         """Close in order: the close frame goes behind what was written, ``receive`` returns the disconnect now."""
         if self.closing:
@@ -165,7 +185,38 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         """Close at once: what the kernel has not taken is dropped, ``receive`` returns a disconnect."""
         if not self.closing:
             self.disconnect = disconnect
+        self._drop_backlog()
         self.transport.abort()
+
+    # What the transport calls.
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.backlog is None:
+            self.backlog = deque()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.closing:  # a close frame has been written: nothing may follow it
+            self._drop_backlog()
+        while self.backlog and self.writable.is_set():
+            self.transport.write(self._next_piece(WRITE_BUFFER_HIGH))
+        if self.writable.is_set():
+            self.backlog = None
+
+    def _next_piece(self, least: float) -> bytes:
+        """Take more than ``least`` bytes off the backlog, or all of it."""
+        frames, size = [], 0
+        while self.backlog and size <= least:
+            frames.append(self.backlog.popleft())
+            size += len(frames[-1])
+        self.backlog_size -= size
+        return b"".join(frames)
+
+    def _drop_backlog(self) -> None:
+        if self.backlog:
+            self.backlog.clear()
+        self.backlog_size = 0
 
     # Opening.
 
@@ -211,6 +262,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
     # Closing.
 
     def handle_close(self, event: Frame) -> None:
+        self._drop_backlog()
         super().handle_close(event)
         self._expect_end()
 
@@ -242,7 +294,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         """Write the close frame that ``conn`` holds, tell the application, and wait for the peer, but not for long."""
         self.disconnect = disconnect
         self.close_sent = True
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write(self._next_piece(math.inf) + b"".join(self.conn.data_to_send()))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": disconnect.code, "reason": disconnect.reason})
         if self.read_paused:
             self.read_paused = False

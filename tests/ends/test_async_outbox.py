@@ -114,6 +114,47 @@ def test_queued_shrinks_as_the_peer_reads(run: Callable[[Any], None], protocol: 
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=KINDS)
+def test_all_arrives_in_order_however_often_the_peer_pauses(run: Callable[[Any], None], protocol: str) -> None:
+    async def check() -> None:
+        async with connection(protocol) as (outbox, peer, _):
+            sent, heard = 0, []
+            for _ in range(4):
+                for _ in range(70):
+                    outbox.write(outbox.prepare([b"%04d" % sent + b"x" * 10_000]))
+                    sent += 1
+                await asyncio.sleep(0.05)
+                assert outbox.queued > 100_000, "it is read as fast as it is written"
+                heard += [await asyncio.to_thread(peer.receive) for _ in range(60)]
+            outbox.write(outbox.prepare([b"%04d" % sent]))
+            outbox.close(disconnects.NORMAL)
+            heard += [await asyncio.to_thread(peer.receive) for _ in range(sent + 2 - len(heard))]
+            assert [frame.payload[:4] for frame in heard[:-1]] == [b"%04d" % number for number in range(sent + 1)]
+            assert heard[-1].code == disconnects.NORMAL.code
+
+    run(check())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=KINDS)
+def test_a_peer_that_closes_gets_nothing_behind_the_answer(run: Callable[[Any], None], protocol: str) -> None:
+    async def check() -> None:
+        async with connection(protocol) as (outbox, peer, received):
+            for _ in range(90):
+                outbox.write(outbox.prepare([b"x" * 10_000]))
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(peer.send, b"\x03\xe9", CLOSE)
+            async with asyncio.timeout(1):
+                await received.get()
+            outbox.write(outbox.prepare([b"late"]))
+            frames = [await asyncio.to_thread(peer.receive)]
+            while frames[-1].opcode != CLOSE:
+                frames.append(await asyncio.to_thread(peer.receive))
+            assert len(frames) <= 91
+            assert await asyncio.to_thread(peer.socket.recv, 1) == b""
+
+    run(check())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=KINDS)
 def test_first_reason_wins_and_nothing_follows_a_close(run: Callable[[Any], None], protocol: str) -> None:
     async def check() -> None:
         async with connection(protocol) as (outbox, peer, received):
