@@ -59,7 +59,7 @@ class Control:
             threading.Thread(target=self._converse, args=(connection,), name="control", daemon=True).start()
 
     def _converse(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rw", encoding="utf-8") as lines, suppress(OSError, ValueError):
+        with suppress(OSError, ValueError), connection, connection.makefile("rw", encoding="utf-8") as lines:
             for line in lines:
                 lines.write(json.dumps(self._answer(line)) + "\n")
                 lines.flush()

@@ -49,6 +49,14 @@ def test_it_says_what_runs(stack: Stack, control: Control, tmp_path: Path) -> No
     assert (tmp_path / "control").stat().st_mode & 0o077 == 0
 
 
+def test_whoever_hangs_up_before_the_answer_hurts_nobody(stack: Stack, control: Control) -> None:
+    ours, theirs = socket.socketpair()
+    ours.sendall(b'{"do": "describe"}\n')
+    ours.close()
+    control._converse(theirs)
+    assert theirs.fileno() == -1
+
+
 @pytest.mark.parametrize("act", ["kill", "kill_worker", "drain"])
 def test_what_is_ended_comes_back(stack: Stack, control: Control, tmp_path: Path, act: str) -> None:
     backend = stack.backends["stand-in"]
