@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -280,7 +281,12 @@ def _heat(buckets: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The rows of the heatmap of one second, from the lowest, with how many deliveries fell in each."""
     rows: dict[int, int] = {}
     for bucket, count in buckets:
-        microseconds = highest(bucket) + 1
-        row = min(HEAT_ROWS - 1, max(0, math.floor(2 * math.log2(microseconds / HEAT_UNIT))))
+        row = _row(bucket)
         rows[row] = rows.get(row, 0) + count
     return sorted(rows.items())
+
+
+@cache
+def _row(bucket: int) -> int:
+    microseconds = highest(bucket) + 1
+    return min(HEAT_ROWS - 1, max(0, math.floor(2 * math.log2(microseconds / HEAT_UNIT))))
