@@ -24,6 +24,7 @@ class AnyFleet(ABC):
     def __init__(self, count: int) -> None:
         self.count = count
         self.lines: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
+        self._finished: set[int] = set()
 
     @abstractmethod
     def tell(self, order: dict[str, Any]) -> None:
@@ -39,10 +40,14 @@ class AnyFleet(ABC):
             number, line = self.lines.get(timeout=max(0.0, timeout))
         except queue.Empty:
             return None
+        if line is None and number in self._finished:  # it has said all, while others still count
+            return None
         if line is None:
             raise FleetError(f"process {number} of the generator ended by itself")
         if line["kind"] == "error":
             raise FleetError(line["error"])
+        if line["kind"] == "final":
+            self._finished.add(number)
         return number, line
 
     def collect(self, kind: str, timeout: float) -> list[dict[str, Any]]:
