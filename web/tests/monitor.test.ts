@@ -138,6 +138,7 @@ describe("a stored run", () => {
     expect([...boardOf([run], 0).ghosts]).toEqual([]);
     const running = { ...run, run: { ...run.run, status: "running" } };
     expect([...boardOf([running], 0).ghosts]).toEqual(["async"]);
+    expect([...boardOf([{ ...running, series: [second(0, "sync", 0.4)] }], 0).ghosts]).toEqual([]);
   });
 
   it("marks once what was done to every target at the same moment", () => {

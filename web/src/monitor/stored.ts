@@ -222,8 +222,8 @@ export function boardOf(runs: readonly StoredRun[], repeat: number): Board {
     for (const sample of servers.filter(ofIt)) {
       Object.assign(place(sample.t, named(sample.label)).m, costs(sample));
     }
-    const current = run.status === "running" ? series.at(-1)?.label : undefined;
-    if (current !== undefined) for (const { label } of run.targets) if (label !== current) ghosts.add(named(label));
+    const ran = series.filter((one) => one.repeat === repeat).map((second) => second.label);
+    if (run.status === "running") for (const label of ran) if (label !== ran.at(-1)) ghosts.add(named(label));
     for (const event of happened.filter(ofIt)) {
       // What was done to every target at the same moment of its time is marked once.
       if (events.some((known) => known.kind === event.kind && known.name === event.name && Math.abs(known.t - event.t) < SAME_S)) continue;
