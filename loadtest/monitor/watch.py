@@ -197,8 +197,8 @@ class Watch:
     def _state(self, target: Target, workers: list[Worker], frozen: list[int], m: Mapping[str, Any]) -> str:
         if self.link is not None and target.pid is None:
             return "dead"
-        if frozen and len(workers) <= 0:
-            return "frozen"
+        if frozen and all(worker.latest.pid in frozen for worker in workers):
+            return "frozen"  # at once, not when the last word of the workers is old enough
         if not workers:
             return "silent" if time.monotonic() - self._began > counters.SILENT_AFTER else "starting"
         if (m.get("probeAge") or 0) > DEGRADED_AFTER:

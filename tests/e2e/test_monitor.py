@@ -113,8 +113,10 @@ async def test_a_killed_backend_is_dead_at_once_and_a_frozen_one_frozen(watched:
     backend = watched.backends[label]
     await expect(state(page, label)).to_have_attribute("data-state", "live")
     backend.freeze()
-    await expect(state(page, label)).to_have_attribute("data-state", "frozen", timeout=AT_ONCE)
-    backend.thaw()
+    try:
+        await expect(state(page, label)).to_have_attribute("data-state", "frozen", timeout=AT_ONCE)
+    finally:
+        backend.thaw()
     await expect(state(page, label)).to_have_attribute("data-state", "live")
     backend.kill()
     await expect(state(page, label)).to_have_attribute("data-state", "dead", timeout=AT_ONCE)

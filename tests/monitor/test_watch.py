@@ -4,8 +4,9 @@ import asyncio
 import json
 from pathlib import Path
 
+from loadtest.monitor.counters import Report, Worker
 from loadtest.monitor.stack_link import StackLink
-from loadtest.monitor.watch import Watch
+from loadtest.monitor.watch import Target, Watch
 
 SERVER = {
     "name": "async",
@@ -37,3 +38,12 @@ async def test_pages_are_told_of_backends_that_were_not_known_when_they_opened(t
         ticking.cancel()
     assert told.qsize() == 1, "once, not with every tick"
     assert [side["label"] for side in told.get_nowait()] == ["async"]
+
+
+async def test_a_backend_is_frozen_as_soon_as_all_of_its_workers_are(tmp_path: Path) -> None:
+    watch = Watch(str(tmp_path / "stats"), StackLink(str(tmp_path / "control")), {}, None)
+    target = Target("sync", "Flask chat", "wsgi", "http://127.0.0.1:1", pid=1, expected=2)
+    workers = [Worker(Report("sync", f"w{pid}", pid, 1, 1.0, {}, {}), None, 1.0) for pid in (2, 3)]
+    assert watch._state(target, workers, [1, 2, 3], {}) == "frozen"
+    assert watch._state(target, workers, [2], {}) == "live"
+    assert watch._state(target, [], [1, 2, 3], {}) == "frozen"
