@@ -3,10 +3,10 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final
 
 import jwt
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat
 
 from chat_core.frames import User, clean_name
 
@@ -14,17 +14,20 @@ COOKIE: Final = "chat_session"
 LIFETIME: Final = 24 * 3600
 """Seconds that a session lasts."""
 _ALGORITHM: Final = "HS256"
-# The signature by the library, the claims by a model: all claims that a JWT may have cost three times as much to check.
+# The signature by the library, the claims by a model: so both take half the time.
 _SIGNED: Final = jwt.PyJWS([_ALGORITHM])
 
 
 class _Claims(BaseModel):
-    """What is signed. Names are RFC 7519's, but for ``role``; ``exp`` is in seconds since 1970."""
+    """What is signed. Names are RFC 7519's, but for ``role``; times are in seconds since 1970. There is no ``aud``."""
 
     sub: str
     name: str
-    exp: int
-    role: Literal["moderator"] | None = None
+    exp: FiniteFloat
+    nbf: FiniteFloat = 0
+    iat: FiniteFloat = 0
+    aud: None = None
+    role: Any = None
 
 
 class InvalidSession(Exception):
@@ -58,8 +61,8 @@ def verify(token: str | None, secrets_: Sequence[str], now: float) -> Session:
             user = User(id=claims.sub, name=claims.name)
         except (jwt.InvalidTokenError, ValueError):
             continue
-        if claims.exp > now:
-            return Session(user, claims.role == "moderator", claims.exp)
+        if max(claims.nbf, claims.iat) <= now < claims.exp:
+            return Session(user, claims.role == "moderator", int(claims.exp))
     raise InvalidSession("there is no valid session: POST /api/session gives one")
 
 

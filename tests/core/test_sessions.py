@@ -64,12 +64,21 @@ GOOD = {"sub": "a", "name": "Ada", "exp": 4e9}
         jwt.encode({"name": "Ada", "exp": 4e9}, NEW, "HS256"),
         jwt.encode({"sub": "a", "exp": 4e9}, NEW, "HS256"),
         jwt.encode(GOOD | {"name": 7}, NEW, "HS256"),
+        jwt.encode(GOOD | {"aud": "somebody else"}, NEW, "HS256"),
+        jwt.encode(GOOD | {"nbf": 3.9e9}, NEW, "HS256"),
+        jwt.encode(GOOD | {"iat": 3.9e9}, NEW, "HS256"),
         jwt.encode(GOOD, NEW, "HS256")[:-2],
     ],
 )
 def test_what_was_not_issued_is_no_session(token: str | None) -> None:
     with pytest.raises(InvalidSession):
         sessions.verify(token, [NEW], time.time())
+
+
+def test_what_a_token_says_beside_that_is_its_own_business() -> None:
+    token = jwt.encode(GOOD | {"exp": 4e9 + 0.5, "nbf": 1, "iat": 1, "role": "bard", "jti": "x"}, NEW, "HS256")
+    session = sessions.verify(token, [NEW], time.time())
+    assert (session.user.id, session.moderator, session.expires_at) == ("a", False, 4_000_000_000)
 
 
 def test_no_secret_makes_everything_invalid() -> None:
