@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from loadtest.bench.format import capitalized, kib, ms, thousands, us
 from loadtest.bench.results import (
     DISTURBED,
     OBJECTIVE,
@@ -20,8 +21,8 @@ from loadtest.bench.results import (
     Step,
     without_nan,
 )
-from loadtest.bench.tables import bullets, capitalized, kib, ms, table, thousands, us
 from loadtest.bench.verdicts import YARDSTICK, judge, spread
+from loadtest.record.markdown import bullets, table
 
 HEAD = (
     "target",

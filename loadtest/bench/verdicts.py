@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from loadtest.bench.format import ms
 from loadtest.bench.results import Bench, Reach, Row, Stall
-from loadtest.bench.tables import ms
 
 YARDSTICK: Final = "fastapi-tutorial"
 OURS: Final = ("async", "sync")
