@@ -26,6 +26,7 @@ class CrowdProcess:
         self.second: dict[str, Any] | None = None
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
+        self._beginning = False
         self._told = asyncio.Condition()
         self._answers: dict[str, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -36,12 +37,22 @@ class CrowdProcess:
 
     async def start(self, sides: Mapping[str, str], size: Size) -> None:
         """Send a crowd to the backends at these addresses, by label; wait until it is in. Raises CrowdError."""
-        if self.running:
+        if self.running or self._beginning:
             raise CrowdError("a load is running already: stop it first")
         if not sides:
             raise CrowdError("no backend is up")
+        self._beginning = True
+        try:
+            process = await self._launch(sides, size)
+        finally:
+            self._beginning = False
+        await self._until(self._all_in, READY_WITHIN)
+        if not self.running:
+            raise CrowdError(await self._last_words(process))
+
+    async def _launch(self, sides: Mapping[str, str], size: Size) -> asyncio.subprocess.Process:
         told = json.dumps({"sides": dict(sides), **size.model_dump()})
-        self._process = await asyncio.create_subprocess_exec(
+        self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "loadtest.monitor.demo", told),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -49,13 +60,11 @@ class CrowdProcess:
             limit=LINE,
         )
         self.size, self.second = size, None
-        task = asyncio.create_task(self._listen(self._process))
+        task = asyncio.create_task(self._listen(process))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._changed()
-        await self._until(self._all_in, READY_WITHIN)
-        if not self.running:
-            raise CrowdError(await self._last_words(self._process))
+        return process
 
     async def stop(self) -> None:
         """Send it home."""

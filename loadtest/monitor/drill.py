@@ -96,7 +96,7 @@ class Drill:
     async def _with_crowd(self) -> None:
         """Without people there is nobody for whom a promise could hold."""
         if not self._watch.crowd.running:
-            await self._watch.crowd.start(urls(self._watch), Size())
+            await self._watch.crowd.start(await self._watch.addresses(), Size())
             self.note("Load begins", "phase")
             await asyncio.sleep(SETTLE)
 
@@ -120,8 +120,3 @@ class Drill:
             return float((await asyncio.to_thread(post, url, body, act.seconds + 10))["seconds"])
         assert self._watch.link is not None  # noqa: S101 - as above
         return await self._watch.link.hurt(act.verb, target.label, act.seconds)
-
-
-def urls(watch: Watch) -> dict[str, str]:
-    """Return the addresses of the backends that are up."""
-    return {label: target.url for label, target in watch.targets.items() if watch.link is None or target.pid}

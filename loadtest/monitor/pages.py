@@ -22,7 +22,7 @@ from loadtest.monitor import runs
 from loadtest.monitor.acts import ACTS
 from loadtest.monitor.crowd_process import CrowdError
 from loadtest.monitor.demo import Size
-from loadtest.monitor.drill import Drill, DrillError, urls
+from loadtest.monitor.drill import Drill, DrillError
 from loadtest.monitor.measurement import Measurement, MeasurementError, Order, choices
 from loadtest.monitor.watch import Watch
 from loadtest.record.directory import DamagedRunError
@@ -183,7 +183,7 @@ class Pages:
         if self._measurement.order is not None:
             raise HTTPException(409, "a measurement is under way: a load beside it would spoil it")
         try:
-            await self._watch.crowd.start(urls(self._watch), size)
+            await self._watch.crowd.start(await self._watch.addresses(), size)
         except CrowdError as error:
             raise HTTPException(409, str(error)) from None
         self._drill.note("Load begins", "phase")

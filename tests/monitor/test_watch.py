@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 from loadtest.monitor.counters import Report, Worker
 from loadtest.monitor.stack_link import StackLink
@@ -19,13 +20,25 @@ SERVER = {
 }
 
 
-async def test_pages_are_told_of_backends_that_were_not_known_when_they_opened(tmp_path: Path) -> None:
+async def stack_of(directory: Path, *servers: dict[str, Any]) -> asyncio.Server:
+    """What answers at the control socket of a stack that runs these."""
+
     async def describe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        writer.write(json.dumps({"redis": None, "servers": [SERVER]}).encode() + b"\n")
+        writer.write(json.dumps({"redis": None, "servers": servers}).encode() + b"\n")
         writer.close()
 
-    stack = await asyncio.start_unix_server(describe, tmp_path / "control")
+    return await asyncio.start_unix_server(describe, directory / "control")
+
+
+async def test_a_load_may_begin_before_the_first_tick(tmp_path: Path) -> None:
+    watch = Watch(str(tmp_path / "stats"), StackLink(str(tmp_path / "control")), {}, None)
+    async with await stack_of(tmp_path, SERVER | {"pid": 2}, SERVER | {"name": "sync"}):
+        assert await watch.addresses() == {"async": SERVER["url"]}, "those that are up"
+
+
+async def test_pages_are_told_of_backends_that_were_not_known_when_they_opened(tmp_path: Path) -> None:
+    stack = await stack_of(tmp_path, SERVER)
     watch = Watch(str(tmp_path / "stats"), StackLink(str(tmp_path / "control")), {}, None)
     told: asyncio.Queue[list[dict[str, str]]] = asyncio.Queue()
     watch.changed = lambda: told.put_nowait(watch.sides)
