@@ -88,3 +88,20 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65536:
         return struct.pack("!BBH", 0x81, 126, size) + payload
     return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+def whole_text(data: bytes) -> str | None:
+    """Return the text where ``data`` is one masked text frame, whole and nothing else; None for anything else.
+
+    Source: RFC 6455 §5.2. What is None may still be good, as are longer and empty ones: a parser has to tell.
+    """
+    if len(data) < 7 or data[0] != 0x81 or not 0x80 < data[1] < 0xFF:
+        return None
+    start, size = (6, data[1] & 0x7F) if data[1] < 0xFE else (8, int.from_bytes(data[2:4]))
+    if len(data) != start + size or (start == 8 and size < 126):
+        return None
+    key = data[start - 4 : start] * (size // 4 + 1)
+    try:
+        return (int.from_bytes(data[start:]) ^ int.from_bytes(key[:size])).to_bytes(size).decode()
+    except UnicodeDecodeError:
+        return None

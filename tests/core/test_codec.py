@@ -5,6 +5,9 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wsproto.connection import SERVER, Connection
+from wsproto.events import TextMessage
+from wsproto.utilities import RemoteProtocolError
 
 from chat_core import codec
 from chat_core.codec import Malformed
@@ -180,3 +183,69 @@ def test_replies_and_pushes_are_json() -> None:
 )
 def test_text_frame_has_the_header_of_its_size(size: int, header: bytes) -> None:
     assert codec.text_frame(b"x" * size) == header + b"x" * size
+
+
+def masked(payload: bytes, key: bytes) -> bytes:
+    """One text frame, as a client sends it."""
+    size = bytes((0x80 | len(payload),)) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
+    return b"\x81" + size + key + bytes(byte ^ key[place % 4] for place, byte in enumerate(payload))
+
+
+KEYS = st.binary(min_size=4, max_size=4)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(TEXTS, KEYS)
+def test_a_text_that_is_one_whole_frame_is_read(text: str, key: bytes) -> None:
+    assert codec.whole_text(masked(text.encode(), key)) == text
+
+
+def parsed(data: bytes) -> list[object]:
+    """What wsproto makes of bytes: an error is its last word."""
+    connection = Connection(SERVER)
+    connection.receive_data(data)
+    found: list[object] = []
+    try:
+        found.extend(connection.events())
+    except RemoteProtocolError as error:
+        found.append(error)
+    return found
+
+
+@st.composite
+def nearly_frames(draw: st.DrawFn) -> bytes:
+    """A frame, or two, with a piece cut out or put in and a byte changed."""
+    frames = b"".join(draw(st.lists(st.builds(masked, st.binary(max_size=200), KEYS), min_size=1, max_size=2)))
+    start, end = sorted(draw(st.tuples(*(st.integers(0, len(frames)),) * 2)))
+    changed = bytearray(frames[:start] + draw(st.just(frames[start:end]) | st.binary(max_size=3)) + frames[end:])
+    if changed and draw(st.booleans()):
+        changed[draw(st.integers(0, min(8, len(changed) - 1)))] = draw(st.integers(0, 255))
+    return bytes(changed)
+
+
+@settings(derandomize=True, max_examples=1000, deadline=None)
+@given(nearly_frames())
+def test_what_is_read_at_once_is_what_a_parser_reads(data: bytes) -> None:
+    text = codec.whole_text(data)
+    if text is not None:
+        assert parsed(data) == [TextMessage(data=text, frame_finished=True, message_finished=True)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        masked(b"two", b"key.") * 2,
+        masked(b"in part", b"key.")[:-1],
+        b"\x81\xfe\x00\x05key." + bytes(5),
+        b"\x81\x05hello",
+        b"\x01" + masked(b"goes on", b"key.")[1:],
+        b"\xc1" + masked(b"compressed", b"key.")[1:],
+        b"\x82" + masked(b"binary", b"key.")[1:],
+        masked(b"\xff", b"key."),
+    ],
+    ids=["end", "two", "part", "size in two bytes", "unmasked", "first of several", "compressed", "binary", "no UTF-8"],
+)
+def test_anything_else_is_left_to_the_parser(data: bytes) -> None:
+    assert codec.whole_text(data) is None

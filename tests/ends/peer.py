@@ -62,16 +62,7 @@ class Peer:
         return Frame(first & 0x0F, self._take(length))
 
     def send(self, payload: bytes | str, opcode: int = TEXT, final: bool = True, mask: bool = True) -> None:
-        data = payload.encode() if isinstance(payload, str) else payload
-        key = os.urandom(4) if mask else b""
-        head = bytes([opcode | (0x80 if final else 0)])
-        if len(data) < 126:
-            head += bytes([len(data) | (0x80 if mask else 0)])
-        else:
-            head += struct.pack("!BQ", 127 | (0x80 if mask else 0), len(data))
-        if mask:
-            data = bytes(byte ^ key[index % 4] for index, byte in enumerate(data))
-        self.socket.sendall(head + key + data)
+        self.socket.sendall(frame(payload, opcode, final, mask))
 
     def ask(self, text: str) -> Any:
         self.send(text)
@@ -93,3 +84,20 @@ class Peer:
         except (EOFError, ConnectionError):
             return True
         return False
+
+
+def frame(payload: bytes | str, opcode: int = TEXT, final: bool = True, mask: bool = True) -> bytes:
+    """Return a frame as a client sends it."""
+    data = payload.encode() if isinstance(payload, str) else payload
+    key = os.urandom(4) if mask else b""
+    head = bytes([opcode | (0x80 if final else 0)])
+    masks = 0x80 if mask else 0
+    if len(data) < 126:
+        head += bytes([len(data) | masks])
+    elif len(data) < 65536:
+        head += struct.pack("!BH", 126 | masks, len(data))
+    else:
+        head += struct.pack("!BQ", 127 | masks, len(data))
+    if mask:
+        data = bytes(byte ^ key[index % 4] for index, byte in enumerate(data))
+    return head + key + data

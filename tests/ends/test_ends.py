@@ -7,7 +7,7 @@ import pytest
 
 from tests.ends.commands import CLOSE_TIMEOUT
 from tests.ends.conftest import OWN, Server, on
-from tests.ends.peer import BINARY, CLOSE, PING, PONG, TEXT, Peer
+from tests.ends.peer import BINARY, CLOSE, PING, PONG, TEXT, Peer, frame
 
 AT_ONCE = CLOSE_TIMEOUT / 2
 
@@ -61,6 +61,42 @@ def test_garbage_ends_a_connection_without_a_traceback(server: Server) -> None:
         server.may_log = True
     observer = server.peer()
     server.until(lambda: connections(observer) == 1)
+
+
+def test_messages_are_read_however_they_are_cut(server: Server) -> None:
+    peer = server.peer()
+    long, frames = "ä" * 2000, b""
+
+    def said(*texts: str) -> None:
+        assert [peer.receive().payload.decode() for _ in texts] == list(texts)
+
+    peer.send("whole")
+    said("whole")
+    for text in ("one", "two", "three", long):
+        frames += frame(text)
+    peer.socket.sendall(frames[: len(frame("one")) + 3])
+    said("one")
+    peer.socket.sendall(frames[len(frame("one")) + 3 :])
+    said("two", "three", long)
+    peer.send("be", final=False)
+    peer.send("", PING)
+    assert peer.receive().opcode == PONG
+    peer.socket.sendall(frame("tween", opcode=0) + frame("behind"))
+    said("between", "behind")
+    peer.send("whole again")
+    said("whole again")
+
+
+def test_a_message_within_a_message_is_an_error(server: Server) -> None:
+    server.may_log = server.kind == "portable"
+    peer = server.peer()
+    peer.send("whole")
+    assert peer.receive().payload == b"whole"
+    peer.socket.sendall(frame("one") + frame("be", final=False))
+    assert peer.receive().payload == b"one"
+    peer.send("not what follows")
+    closing = peer.receive()
+    assert (closing.opcode, closing.code) == (CLOSE, 1002)
 
 
 @on(OWN)
