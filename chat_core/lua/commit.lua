@@ -9,15 +9,15 @@
 -- A command is judged by what the batch has decided so far, kept in tables; nothing is written before the last one
 -- is judged. A room whose keys cannot be read or written answers `unavailable` and takes no other room with it.
 
-local STRIDE, SLACK, MOST_EMOJI, MOST_REACTIONS, MOST_TRIMMED = 11, 64, 20, 1000, 1000
+local STRIDE, SLACK, MOST_EMOJI, MOST_REACTIONS, MOST_TRIMMED, TABLE_FROM = 11, 64, 20, 1000, 1000, 65
 local prefix, channel, fresh, history = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local run = run_id()
 local at_ms, at, generation = now()
-local rooms, order, results = {}, {}, {}
+local rooms, order, results, touched = {}, {}, {}, {}
 
 local function begin(name)
   local room = open_room(prefix, name, run, fresh, true)
-  room.first = room.top + 1
+  room.first, room.read_low = room.top + 1, room.low
   room.ids, room.state, room.entries, room.fragments = {}, {}, {}, {}
   return room
 end
@@ -153,14 +153,24 @@ local function trim(room)
   room.low = low
 end
 
+-- A value longer than hash-max-ziplist-value makes the hash a table from the start. As a list, which it would be up to
+-- 512 ids, it costs three times as much per command: all ids are compared with the one that is looked for.
 local function remember_ids(room)
   if next(room.ids) then
-    local flat = {}
+    local flat, key = {}, ids_key(room, generation)
     for field, value in pairs(room.ids) do flat[#flat + 1] = field; flat[#flat + 1] = value end
-    local key = ids_key(room, generation)
+    if room.generation ~= generation then flat[#flat + 1] = ''; flat[#flat + 1] = string.rep(' ', TABLE_FROM) end
     redis.call('HSET', key, unpack(flat))
     if room.generation ~= generation then redis.call('EXPIRE', key, 2 * ID_SECONDS) end
   end
+end
+
+-- What changes with every entry, and what seldom does only when it has.
+local function remember_place(room)
+  local changed = { 'top', string.format('%d', room.top) }
+  if room.low ~= room.read_low then changed[3], changed[4] = 'low', string.format('%d', room.low) end
+  if room.generation ~= generation then changed[#changed + 1] = 'generation'; changed[#changed + 1] = generation end
+  redis.call('HSET', room.key .. ':meta', unpack(changed))
 end
 
 -- The order matters where a key is not what it should be and a write raises: the text of an offset that is never used
@@ -181,9 +191,9 @@ local function write(room)
   remember_ids(room)
   if #room.entries == 0 then return end
   trim(room)
-  redis.call('HSET', room.key .. ':meta', 'top', string.format('%d', room.top), 'low', string.format('%d', room.low),
-    'generation', generation)
-  redis.call('ZADD', KEYS[1], at_ms, room.name)
+  remember_place(room)
+  touched[#touched + 1] = at_ms
+  touched[#touched + 1] = room.name
 end
 
 -- Envelope v1: "L", then per room a header "room epoch first at total size,size,…" and the fragments end to end.
@@ -228,5 +238,6 @@ for _, room in ipairs(order) do
     envelope[#envelope + 1] = enclose(room)
   end
 end
+if #touched > 0 then redis.call('ZADD', KEYS[1], unpack(touched)) end
 if #envelope > 0 then redis.call('PUBLISH', channel, 'L' .. table.concat(envelope)) end
 return results
