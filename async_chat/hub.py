@@ -167,14 +167,16 @@ class Hub:
         self._look_for_gaps(received.rooms.values())
 
     async def _flush(self, rooms: Iterable[Room[Member]]) -> None:
-        written = 0
+        written, flushes = 0, []
         async with self._flushing:
             for room in list(rooms):
                 while flush := room.take(self._settings.max_batch, self._flush_bytes):
                     written = await self._write(flush, written)
+                    flushes.append(flush.size)
                     if flush.full:
                         await asyncio.sleep(CATCH_UP_PAUSE)
                 self._settle(room)
+        self._metrics.flushed(flushes)
 
     async def _write(self, flush: Flush[Member], written: int) -> int:
         """Give each member the same bytes; returns the writes since the loop last had its turn."""
@@ -187,7 +189,6 @@ class Hub:
             if written >= YIELD_EVERY:
                 written = 0
                 await asyncio.sleep(0)
-        self._metrics.flushed(len(flush.payloads), len(flush.members), sum(map(len, flush.payloads)))
         return written
 
     def _settle(self, room: Room[Member]) -> None:

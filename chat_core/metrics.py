@@ -102,12 +102,17 @@ class Metrics:
         self.commit_batch.observe(size)
         self.commit_seconds.observe(seconds)
 
-    def flushed(self, entries: int, recipients: int, size: int) -> None:
-        """One flush wrote ``entries``, together ``size`` bytes, to each of ``recipients`` members."""
-        self.flushes.inc()
-        self.flush_recipients.observe(recipients)
-        self.deliveries.inc(entries * recipients)
-        self.delivered_bytes.inc(size * recipients)
+    def flushed(self, flushes: Sequence[tuple[int, int, int]]) -> None:
+        """Each flush wrote so many entries to so many members; the third are the bytes of its entries.
+
+        Together, since an increment costs as much as the write to one member.
+        """
+        reached = [flush for flush in flushes if flush[1]]
+        for _, members, _ in reached:
+            self.flush_recipients.observe(members)
+        self.flushes.inc(len(reached))
+        self.deliveries.inc(sum(entries * members for entries, members, _ in reached))
+        self.delivered_bytes.inc(sum(size * members for _, members, size in reached))
 
     def ticked(self, queued: int, probe_age: float, threads: int) -> None:
         """A second went by: bytes queued in all outboxes, seconds since a probe came back, threads of the process."""

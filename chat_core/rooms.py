@@ -57,6 +57,11 @@ class Flush(Generic[C]):
     full: bool = False
     """Whether more would have followed, had it been allowed more bytes."""
 
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Entries, members and bytes of all entries, as metrics count them."""
+        return len(self.payloads), len(self.members), sum(map(len, self.payloads))
+
 
 @dataclass(slots=True)
 class Tail:

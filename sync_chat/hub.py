@@ -188,14 +188,17 @@ class Hub:
         self._look_for_gaps(received.rooms.values())
 
     def _flush(self, rooms: Iterable[Room[Member]]) -> None:
+        flushes = []
         with self._flushing:
             for room in list(rooms):
                 while flush := self._take(room):
                     self._write(flush)
+                    flushes.append(flush.size)
                     if flush.full:
                         time.sleep(CATCH_UP_PAUSE)
                 with self._lock:
                     self._settle(room)
+        self._metrics.flushed(flushes)
 
     def _take(self, room: Room[Member]) -> Flush[Member] | None:
         with self._lock:
@@ -208,7 +211,6 @@ class Hub:
         prepared = flush.members[0].outbox.prepare(flush.payloads)
         for connection in flush.members:
             connection.outbox.write(prepared)
-        self._metrics.flushed(len(flush.payloads), len(flush.members), sum(map(len, flush.payloads)))
 
     def _settle(self, room: Room[Member]) -> None:
         """Let in those who waited until the room came where they are."""

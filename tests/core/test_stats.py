@@ -37,7 +37,7 @@ def test_it_tells_what_a_scrape_tells() -> None:
     metrics.connected()
     metrics.disconnected(SLOW)
     metrics.commanded("post")
-    metrics.flushed(2, 10, 100)
+    metrics.flushed([(2, 10, 100), (1, 0, 50)])
     metrics.relayed(0.003)
     metrics.relayed(100.0)
     metrics.ticked(512, 0.25, 9)
