@@ -165,7 +165,7 @@ class Worker:
         deadline = time.monotonic() + LONGEST_BACKLOG
         self.crew.heard = time.monotonic()
         while not self.crew.delivered or self._coming_back():
-            self.turn(0.02)
+            self.turn(max(0.0, self._beat - time.monotonic()))  # no longer, or the wait would count as lateness
             self._look(now := time.monotonic())
             if now > deadline:
                 return False
