@@ -45,10 +45,11 @@ COARSE: Final = frozenset({"one-5000", "1to1"})
 
 
 class Ceiling:
-    """One row, being filled in."""
+    """One row, being filled in. ``guess`` is a rate that was held before, on this machine."""
 
-    def __init__(self, row: Row, rig: Rig, report: Report) -> None:
+    def __init__(self, row: Row, rig: Rig, report: Report, guess: float | None = None) -> None:
         self.row = row
+        self._guess = guess or GUESSES.get(row.shape.name, {}).get(row.target)
         self._rig = rig
         self._report = report
         self._ledger = Ledger(OBJECTIVE)
@@ -78,9 +79,8 @@ class Ceiling:
 
     def _search(self, generator: Generator) -> None:
         options = self._rig.options
-        guess = GUESSES.get(self.row.shape.name, {}).get(self.row.target)
         bisections = 1 if self.row.shape.name in COARSE else options.bisections
-        search = Search(QUIET_RATE, bisections, guess)
+        search = Search(QUIET_RATE, bisections, self._guess)
         repeats = 0
         self._wait_calm(generator)
         while search.rate is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtest import circumstances
-from loadtest.bench import matrix
+from loadtest.bench import matrix, standstills
 from loadtest.bench.report import save
 from loadtest.bench.results import Bench
 from loadtest.bench.rig import Options
@@ -17,8 +17,7 @@ from loadtest.conductor.contender import UsageError
 from loadtest.targets import TARGETS
 from stack.server import DATA
 
-STEP: Final = 3.0
-QUICK_STEP: Final = 2.5
+STEP: Final = 2.5
 EXIT: Final = "Ends with 0; with 1 if a ledger was not clean or a target could not be measured; with 2 if misused."
 
 
@@ -36,7 +35,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     bench.add_argument("--quick", action="store_true", help="fewer rows and shorter steps: three minutes at most")
     bench.add_argument("--target", action="append", choices=list(TARGETS), metavar="TARGET", help="may be repeated")
     bench.add_argument("--shape", action="append", choices=list(matrix.PARTS), metavar="SHAPE", help="may be repeated")
-    bench.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (3; with --quick 2.5)")
+    bench.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (2.5)")
     bench.add_argument("--seed", type=int, default=1, help="of the plans: the same seed posts the same (1)")
     bench.add_argument(
         "--out", type=Path, default=DATA / "bench", metavar="DIR", help="for JSON and table (.data/bench)"
@@ -50,10 +49,13 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError("none of these targets can be measured in these shapes")
     server_cpus, generator_cpus = _cpus()
     now = time.strftime("%Y-%m-%d %H:%M:%S")
-    found = Bench(now, circumstances.machine(server_cpus, generator_cpus) | {"seed": str(options.seed)})
+    about = circumstances.machine(server_cpus, generator_cpus)
+    about |= {"standstills before": standstills.watch(server_cpus), "seed": str(options.seed)}
+    found = Bench(now, about)
     settings = Options(
-        duration=options.duration or (QUICK_STEP if options.quick else STEP),
+        duration=options.duration or STEP,
         bisections=1 if options.quick else 2,
+        searches=1 if options.quick else 2,
         seed=options.seed,
         work_dir=options.out.resolve() / "work",
         server_cpus=server_cpus,

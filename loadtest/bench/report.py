@@ -66,8 +66,9 @@ def render(bench: Bench) -> str:
     parts = [f"# Fan-out, {bench.began}", bullets(bench.environment.items())]
     shapes = {row.shape.name: row.shape for row in bench.rows}
     for shape in shapes.values():
-        rows = [row for row in bench.rows if row.shape == shape]
+        rows = [row for row in bench.best if row.shape == shape]
         parts += [f"## {capitalized(shape.title)}", table([HEAD, *(_cells(row, rows) for row in rows)])]
+        parts += _searches(row for row in bench.rows if row.shape == shape)
     if bench.rows:
         parts.append(
             NOTES.format(objective=OBJECTIVE * 1e3, yardstick=YARDSTICK, quiet=QUIET_RATE, disturbed=DISTURBED)
@@ -77,6 +78,16 @@ def render(bench: Bench) -> str:
     parts += ["## Must hold", table([("", "bound", "measured"), *lines])]
     parts += ["## Ledger", _ledger(bench.found), f"The whole took {bench.seconds:.0f} s."]
     return "\n\n".join(parts) + "\n"
+
+
+def _searches(rows: Iterable[Row]) -> Iterator[str]:
+    """Say what each search found, where there were several."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.target, []).append(thousands(row.rate))
+    several = [f"{target} {' and '.join(rates)}" for target, rates in found.items() if len(rates) > 1]
+    if several:
+        yield f"Deliveries/s of each search, of which the best is in the table: {'; '.join(several)}."
 
 
 def _repeats(found: Sequence[Repeats]) -> Iterator[str]:

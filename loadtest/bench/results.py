@@ -117,7 +117,7 @@ class Found:
 
 @dataclass(slots=True)
 class Row(Found):
-    """The highest rate that a target holds."""
+    """One search for the highest rate that a target holds."""
 
     quiet_rate: float = QUIET_RATE
 
@@ -130,6 +130,11 @@ class Row(Found):
     def sustained(self) -> Step | None:
         """The fastest step that was held."""
         return max((step for step in self.steps if step.held), key=lambda step: step.rate, default=None)
+
+    @property
+    def rate(self) -> float:
+        """Deliveries a second of that step; 0 where none was held."""
+        return self.sustained.deliveries_per_second if self.sustained else 0.0
 
     @property
     def next_missed(self) -> Step | None:
@@ -227,6 +232,19 @@ class Bench:
     def found(self) -> list[Found]:
         """Everything that was found, of every kind."""
         return [*self.rows, *self.repeats, *self.stalls, *self.reaches]
+
+    @property
+    def best(self) -> list[Row]:
+        """The row of each target and shape; of several searches the one that found most.
+
+        What the machine does beside a search, or is kept from doing, only ever takes away.
+        """
+        best: dict[tuple[str, str], Row] = {}
+        for row in self.rows:
+            other = best.setdefault((row.shape.name, row.target), row)
+            if row.broken or (row.rate > other.rate and not other.broken):
+                best[row.shape.name, row.target] = row
+        return list(best.values())
 
     @property
     def failed(self) -> bool:

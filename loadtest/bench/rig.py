@@ -32,10 +32,14 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """``duration`` is seconds per step; ``server_cpus`` and ``generator_cpus`` are None where nothing is pinned."""
+    """``duration`` is seconds per step; ``server_cpus`` and ``generator_cpus`` are None where nothing is pinned.
+
+    ``searches`` is how often the rate is searched for of which something is promised.
+    """
 
     duration: float
     bisections: int
+    searches: int
     seed: int
     work_dir: Path
     server_cpus: frozenset[int] | None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtest.bench.format import ms
-from loadtest.bench.results import Bench, Reach, Row, Stall
+from loadtest.bench.results import Bench, Reach, Stall
 
 YARDSTICK: Final = "fastapi-tutorial"
 OURS: Final = ("async", "sync")
@@ -27,6 +27,11 @@ RATIOS: Final = (
     ("200x5", "sync", YARDSTICK, 1.0, True),
 )
 """Shape, target, and how many times the deliveries per second of another target it is to hold; True for an aim."""
+CLAIMED: Final = {
+    shape: frozenset(name for of, *names, _, aim in RATIOS if of == shape and not aim for name in names)
+    for shape, *_ in RATIOS
+}
+"""The targets of which a ratio is promised, by shape."""
 COMMIT: Final = 0.002
 """Seconds by which the median of one to one may exceed the tutorial's, for a commit to Redis and its disk."""
 REACH: Final = 3.0
@@ -59,22 +64,18 @@ def judge(bench: Bench) -> list[Verdict]:
 
 
 def _ratios(bench: Bench) -> Iterator[Verdict]:
-    rows = {(row.shape.name, row.target): row for row in bench.rows}
+    rows = {(row.shape.name, row.target): row for row in bench.best}
     for shape, target, other, times, aim in RATIOS:
         if (ours := rows.get((shape, target))) and (theirs := rows.get((shape, other))):
-            ratio = _rate(ours) / _rate(theirs) if _rate(theirs) else math.inf * _rate(ours)
+            ratio = ours.rate / theirs.rate if theirs.rate else math.inf * ours.rate
             # A lower bound of theirs makes an upper one of the ratio.
             sign = {(True, False): "≥ ", (False, True): "≤ "}.get((ours.lower_bound, theirs.lower_bound), "")
             bound = f"{ours.shape.title}: {target} ≥ {times:g} × {other}, deliveries/s"
             yield Verdict(bound, f"{sign}{ratio:.{2 if ratio < 10 else 1}f} ×", ratio >= times, aim)
 
 
-def _rate(row: Row) -> float:
-    return row.sustained.deliveries_per_second if row.sustained else 0.0
-
-
 def _one_to_one(bench: Bench) -> Iterator[Verdict]:
-    quiet = {row.target: row.quiet for row in bench.rows if row.shape.name == "1to1"}
+    quiet = {row.target: row.quiet for row in bench.best if row.shape.name == "1to1"}
     if (tutorial := quiet.get(YARDSTICK)) is None:
         return
     for target in OURS:
