@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 DEVELOPMENT_SECRET: Final = "for development on this machine only, never elsewhere"  # noqa: S105 - refused off loopback
@@ -12,6 +13,9 @@ PORTS: Final[dict[BackendName, int]] = {"async": 8001, "sync": 8002}
 LABELS: Final[dict[BackendName, str]] = {"async": "FastAPI", "sync": "Flask"}
 TWINS: Final[dict[BackendName, BackendName]] = {"async": "sync", "sync": "async"}
 MONITOR_PORT: Final = 8000
+PREFIX: Final = "CHAT_"
+MISSPELT: Final = 0.85
+"""How alike two names are, by difflib's ratio, one of which is taken for the other with a slip in it."""
 
 
 class SettingsError(Exception):
@@ -104,6 +108,7 @@ def read(backend: BackendName, environment: Mapping[str, str]) -> Settings:
         twin=_twin(source.text("CHAT_TWIN", twin), TWINS[backend]),
         allowed_origins=tuple(source.text("CHAT_ALLOWED_ORIGINS", "").replace(",", " ").split()),
     )
+    source.check_names()
     if settings.outbox_hard <= settings.outbox_soft:
         raise SettingsError("CHAT_OUTBOX_HARD must be larger than CHAT_OUTBOX_SOFT")
     return settings
@@ -140,8 +145,19 @@ class _Reader:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._names: list[str] = []
+
+    def check_names(self) -> None:
+        """Raise SettingsError for a name that was not read and is nearly one that was: it would be without effect.
+
+        Others are let be: the prefix may be that of somebody else, as of Kubernetes for a service named chat.
+        """
+        for name in self._environment.keys() - self._names:
+            if name.startswith(PREFIX) and (meant := get_close_matches(name, self._names, 1, MISSPELT)):
+                raise SettingsError(f"{name} is no setting; {meant[0]} is one")
 
     def text(self, name: str, default: str) -> str:
+        self._names.append(name)
         return self._environment.get(name, "").strip() or default
 
     def required(self, name: str, meaning: str) -> str:

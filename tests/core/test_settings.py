@@ -79,3 +79,17 @@ def test_secrets_are_not_shown() -> None:
 def test_what_cannot_be_used_is_an_error_that_names_the_setting(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         read("async", REDIS | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("CHAT_HISTROY", "CHAT_HISTORY"), ("CHAT_MAXTEXT", "CHAT_MAX_TEXT"), ("CHAT_SECRETS", "CHAT_SECRET")],
+)
+def test_a_slip_in_a_name_is_an_error_that_says_what_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is no setting; {meant} is one$"):
+        read("async", REDIS | {name: "100"})
+
+
+def test_names_of_others_are_let_be() -> None:
+    kubernetes = {"CHAT_SERVICE_HOST": "10.0.0.1", "CHAT_SERVICE_PORT": "80", "CHAT_PORT_80_TCP": "tcp://10.0.0.1:80"}
+    assert read("async", REDIS | kubernetes | {"HISTORY": "1"}) == read("async", REDIS)
