@@ -79,7 +79,7 @@ class Ceiling:
 
     def _search(self, generator: Generator) -> None:
         options = self._rig.options
-        bisections = 1 if self.row.shape.name in COARSE else options.bisections
+        bisections = 0 if self.row.shape.name in COARSE else options.bisections
         search = Search(QUIET_RATE, bisections, self._guess)
         repeats = 0
         self._wait_calm(generator)
