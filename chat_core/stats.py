@@ -13,6 +13,8 @@ VERSION: Final = 1
 """Of the form of a datagram; who reads it lets go of those of a version that it does not know."""
 INTERVAL: Final = 1.0
 """Seconds from one datagram to the next."""
+SILENT_AFTER: Final = 2.2
+"""Seconds without a datagram after which a worker counts as silent: one of them may be late, or lost."""
 
 
 def datagram(

@@ -3,10 +3,13 @@
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from chat_core.stats import VERSION
+import psutil
+
+from chat_core.stats import SILENT_AFTER, VERSION
 from loadtest.record.models import SchedulerLag
 
 LAG: Final = "chat_scheduler_lag_seconds"
@@ -21,26 +24,28 @@ class Counters:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._latest: dict[int, dict[str, Any]] = {}
+        self._heard: dict[int, float] = {}
         self._before: dict[int, list[int]] = {}
 
-    def listen(self) -> None:
-        """Take what has come since the last call."""
-        self._latest.clear()
-        while True:
-            try:
+    def listen(self, now: float) -> None:
+        """Take what has come since the last call, and forget who is gone or silent. ``now`` is in monotonic seconds."""
+        with suppress(BlockingIOError):
+            while True:
                 said = json.loads(self._socket.recv(LARGEST))
-            except BlockingIOError:
-                return
-            if said.get("version") == VERSION:
-                self._latest[said["pid"]] = said
+                if said.get("version") == VERSION:
+                    self._latest[said["pid"]], self._heard[said["pid"]] = said, now
+        for pid in [one for one in self._latest if self._heard[one] < now - SILENT_AFTER or not psutil.pid_exists(one)]:
+            del self._latest[pid]
 
     def connections(self, pid: int) -> int | None:
-        """Return how many connections the worker ``pid`` has; None if it has not said so in the last second."""
+        """Return how many connections the worker ``pid`` has; None if it says nothing."""
         said = self._latest.get(pid)
         return None if said is None else int(said["values"].get("chat_connections_open", 0))
 
     def values(self) -> dict[str, float]:
-        """Return what is shown of the workers' values, added up."""
+        """Return what is shown of the workers' values, added up; nothing where no worker says anything."""
+        if not self._latest:
+            return {}
         return {name: sum(said["values"].get(name, 0.0) for said in self._latest.values()) for name in SHOWN}
 
     def scheduler_lag(self) -> SchedulerLag | None:

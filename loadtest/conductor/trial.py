@@ -200,7 +200,7 @@ class Course:
         self.seen(second, phase or "settles")
 
     def _sample(self, t: int, eyes: watch.Watch, counters: Counters) -> None:
-        counters.listen()
+        counters.listen(time.monotonic())
         sample = ServerSample(
             t=t,
             at=self._at(t),

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chat_core.stats import VERSION
+from chat_core.stats import SILENT_AFTER, VERSION
 
-SILENT_AFTER: Final = 2.2
-"""Seconds without a datagram after which a worker counts as silent; it sends one each second."""
 FORGET_AFTER: Final = 60.0
 LONGEST: Final = 60.0
 """Stands for the bucket without an upper bound."""

@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from chat_core.stats import SILENT_AFTER
 from loadtest.histogram import Histogram, highest
 from loadtest.monitor import counters
 from loadtest.monitor.counters import Backend, Report, Worker
@@ -205,7 +206,7 @@ class Watch:
         if frozen and all(worker.latest.pid in frozen for worker in workers):
             return "frozen"  # at once, not when the last word of the workers is old enough
         if not workers:
-            return "silent" if time.monotonic() - self._began > counters.SILENT_AFTER else "starting"
+            return "silent" if time.monotonic() - self._began > SILENT_AFTER else "starting"
         if (m.get("probeAge") or 0) > DEGRADED_AFTER:
             return "degraded"
         return "live" if len(workers) >= target.expected else "partly"

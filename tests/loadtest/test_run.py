@@ -151,7 +151,9 @@ def test_whoever_comes_back_gets_what_was_missed(tmp_path: Path) -> None:
     assert sum(second.recovered for second in stored.series()) > 0
     assert trial.denominators.connected == trial.denominators.delivered
     while_it_waits = [second.generator.loop_lag_p99 for second in stored.series() if second.phase is None]
-    assert min(lag for lag in while_it_waits if lag is not None) < 0.01, "waiting for those who come back is not lateness"
+    assert min(lag for lag in while_it_waits if lag is not None) < 0.01, (
+        "waiting for those who come back is not lateness"
+    )
 
 
 def test_who_keeps_moving_gets_what_is_said_where_they_are(tmp_path: Path) -> None:
