@@ -235,10 +235,24 @@ async def test_a_scenario_is_measured_from_the_page_and_stopped(watched: Stack, 
 async def test_a_stored_run_is_opened_and_replayed(watched: Stack, page: Page) -> None:
     await go(page, watched, "runs")
     await page.locator("a[href*=made-1]").click()
-    await expect(page.get_by_test_id("run-verdict")).to_contain_text("made up, and passed")
+    await judged(page)
     await replayed(page)
     await go(page, watched, "runs/20250101-000000-damaged-1")
     await expect(page.get_by_test_id("run-error")).to_contain_text("series.jsonl, line 1")
+
+
+async def judged(page: Page) -> None:
+    """The verdict, what was expected and whether it came so, how far each went, and what stopped it."""
+    verdict = page.get_by_test_id("run-verdict")
+    await expect(verdict).to_contain_text("made up, and passed")
+    await expect(verdict).to_contain_text("Hypothesis it does.")
+    await expect(page.get_by_test_id("run-hypothesis").locator("li")).to_have_text([
+        "✓ sync is slower (expected 1 × to 3 ×, found 2 ×)",
+        "✕ nobody notices (expected at most 10 ms, found 20 ms)",
+        "? nothing is refused (expected 0, found –)",
+    ])  # fmt: skip
+    await expect(verdict).to_contain_text("sync: holds talk, 20 k/s delivered (beyond: shout: late)")
+    await expect(verdict).to_contain_text("What stopped async: nothing: no limit was reached")
 
 
 async def replayed(page: Page) -> None:

@@ -137,9 +137,23 @@ def _verdict() -> models.Verdict:
         exit_code=0,
         headline="made up, and passed",
         objectives=[],
-        stopped_by={},
+        hypothesis=[
+            models.Checked(text="sync is slower", expected="1 × to 3 ×", found="2 ×", held=True),
+            models.Checked(text="nobody notices", expected="at most 10 ms", found="20 ms", held=False),
+            models.Checked(text="nothing is refused", expected="0", found="–", held=None),
+        ],
+        stopped_by={"async": "nothing: no limit was reached"},
         comparisons=[],
         noise=[],
-        capacity=[],
+        capacity=[
+            models.Capacity(
+                label="sync",
+                phase="talk",
+                rate=5,
+                connections=50,
+                deliveries_per_second=20_000,
+                limit="shout: late",
+            )
+        ],
         crossover=[],
     )

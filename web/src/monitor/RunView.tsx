@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Board } from "./board";
 import { Charts, Tools } from "./Charts";
@@ -63,7 +64,61 @@ function Replay({ board }: { board: Board }) {
   );
 }
 
-function Judgement({ verdict }: { verdict: Verdict }) {
+const MARKS = { held: "✓", missed: "✕", unseen: "?" } as const;
+
+/** What was promised or expected, and whether it came so. */
+function Point({ held, names, children }: { held: boolean | null; names: readonly [string, string]; children: ComponentChildren }) {
+  const [yes, no] = names;
+  return (
+    <li data-held={held}>
+      <span class="mark" aria-label={held === null ? "not to be seen here" : held ? yes : no} role="img">
+        {MARKS[held === null ? "unseen" : held ? "held" : "missed"]}
+      </span>{" "}
+      {children}
+    </li>
+  );
+}
+
+function Expected({ text, verdict }: { text: string; verdict: Verdict }) {
+  return (
+    <>
+      <p>
+        <b>Hypothesis</b> {text}
+      </p>
+      <ul data-testid="run-hypothesis">
+        {verdict.hypothesis?.map((one) => (
+          <Point key={one.text} held={one.held} names={["confirmed", "not confirmed"]}>
+            {one.text}{" "}
+            <span class="quiet">
+              (expected {one.expected}, found {one.found})
+            </span>
+          </Point>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Limits({ verdict }: { verdict: Verdict }) {
+  return (
+    <ul>
+      {verdict.capacity.map((one) => (
+        <li key={one.label}>
+          {one.label}: {one.phase === null ? "holds no step" : `holds ${one.phase}`}
+          {one.deliveries_per_second !== null && `, ${format(one.deliveries_per_second, "rate")} delivered`}
+          <span class="quiet"> (beyond: {one.limit})</span>
+        </li>
+      ))}
+      {Object.entries(verdict.stopped_by).map(([label, what]) => (
+        <li key={label}>
+          <span class="quiet">What stopped {label}:</span> {what}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Judgement({ verdict, hypothesis }: { verdict: Verdict; hypothesis: string }) {
   return (
     <section class="judgement" data-outcome={verdict.outcome} data-testid="run-verdict">
       <p>
@@ -76,14 +131,13 @@ function Judgement({ verdict }: { verdict: Verdict }) {
       ))}
       <ul>
         {verdict.objectives.map((one) => (
-          <li key={`${one.label}${one.name}`} data-held={one.held}>
-            <span class="mark" aria-label={one.held ? "held" : "missed"} role="img">
-              {one.held ? "✓" : "✕"}
-            </span>{" "}
+          <Point key={`${one.label}${one.name}`} held={one.held} names={["held", "missed"]}>
             {one.label}: {one.name} <span class="quiet">({one.limit})</span>
-          </li>
+          </Point>
         ))}
       </ul>
+      <Expected text={hypothesis} verdict={verdict} />
+      <Limits verdict={verdict} />
       {verdict.comparisons.length > 0 && (
         <table>
           <caption>Compared</caption>
@@ -213,7 +267,7 @@ export function RunView({ runs }: { runs: readonly StoredRun[] }) {
           </h2>
           {run.run.question && <p>{run.run.question}</p>}
           {run.run.demo && <p class="quiet">Both ran at once on shared CPUs: a demonstration, no evidence.</p>}
-          {run.verdict ? <Judgement verdict={run.verdict} /> : <p class="quiet">No verdict: it is {run.run.status}.</p>}
+          {run.verdict ? <Judgement verdict={run.verdict} hypothesis={run.run.hypothesis} /> : <p class="quiet">No verdict: it is {run.run.status}.</p>}
           <Curves run={run} />
           <Books run={run} />
           <Circumstances run={run} />

@@ -57,6 +57,9 @@ export interface Verdict {
   outcome: string;
   headline: string;
   objectives: readonly { label: string; name: string; value: number | null; limit: string; held: boolean }[];
+  /** Of runs that were stored before hypotheses were figures there is none. */
+  hypothesis?: readonly { text: string; found: string; expected: string; held: boolean | null }[];
+  capacity: readonly { label: string; phase: string | null; deliveries_per_second: number | null; limit: string }[];
   stopped_by: Record<string, string>;
   comparisons: readonly {
     metric: string;
