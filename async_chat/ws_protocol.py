@@ -254,10 +254,12 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        if self.writable.is_set():
+        if self.writable.is_set() and not self.close_sent:
             super().handle_ping()
         else:
-            self.conn.data_to_send()  # who sends pings and does not read gets no pongs, or they would pile up here
+            # Who sends pings and does not read gets no pongs, or they would pile up here; nor does who was refused for
+            # what came before the ping in the same read.
+            self.conn.data_to_send()
 
     # Closing.
 

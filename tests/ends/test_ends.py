@@ -53,6 +53,7 @@ def test_garbage_ends_a_connection_without_a_traceback(server: Server) -> None:
         b"\x81\xfe\xff\xff" + b"\0" * 200,
         b"\x88\x80\0\0\0\0\x81\x81\0\0\0\0\xff",
         b"\x01" * 50,
+        b"\x81\x81\0\0\0\0\xff\x89\x80\0\0\0\0",
     ):
         peer = server.peer()
         peer.socket.sendall(garbage)
