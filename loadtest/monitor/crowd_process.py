@@ -26,28 +26,30 @@ class CrowdProcess:
         self.second: dict[str, Any] | None = None
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
-        self._beginning = False
+        self._launching = asyncio.Lock()  # held until there is a process, or none
         self._told = asyncio.Condition()
         self._answers: dict[str, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> bool:
+        """Whether there is one, or about to be."""
+        return self._launching.locked() or self._alive
+
+    @property
+    def _alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, sides: Mapping[str, str], size: Size) -> None:
         """Send a crowd to the backends at these addresses, by label; wait until it is in. Raises CrowdError."""
-        if self.running or self._beginning:
-            raise CrowdError("a load is running already: stop it first")
-        if not sides:
-            raise CrowdError("no backend is up")
-        self._beginning = True
-        try:
+        async with self._launching:
+            if self._alive:
+                raise CrowdError("a load is running already: stop it first")
+            if not sides:
+                raise CrowdError("no backend is up")
             process = await self._launch(sides, size)
-        finally:
-            self._beginning = False
         await self._until(self._all_in, READY_WITHIN)
-        if not self.running:
+        if process.returncode is not None:
             raise CrowdError(await self._last_words(process))
 
     async def _launch(self, sides: Mapping[str, str], size: Size) -> asyncio.subprocess.Process:
@@ -68,7 +70,8 @@ class CrowdProcess:
 
     async def stop(self) -> None:
         """Send it home."""
-        process = self._process
+        async with self._launching:
+            process = self._process
         if process is not None and process.returncode is None:
             with suppress(ProcessLookupError):
                 process.terminate()
@@ -84,13 +87,14 @@ class CrowdProcess:
 
     def tell(self, **what: Any) -> None:
         """Let it do something. Raises CrowdError."""
-        if not self.running or self._process is None or self._process.stdin is None:
+        if not self._alive or self._process is None or self._process.stdin is None:
             raise CrowdError("there is no load")
         self._process.stdin.write(json.dumps(what).encode() + b"\n")
 
     async def _ask(self, question: str, answer: str, patience: float) -> dict[str, Any]:
-        self._answers.pop(answer, None)
-        self.tell(do=question)
+        async with self._launching:
+            self._answers.pop(answer, None)
+            self.tell(do=question)
         await self._until(lambda: answer in self._answers, patience)
         if answer not in self._answers:
             raise CrowdError("the load has ended, or does not answer")
@@ -100,7 +104,7 @@ class CrowdProcess:
     async def _until(self, condition: Callable[[], bool], patience: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience), self._told:
-                await self._told.wait_for(lambda: condition() or not self.running)
+                await self._told.wait_for(lambda: condition() or not self._alive)
 
     def _all_in(self) -> bool:
         return self.second is not None and all(
@@ -118,7 +122,8 @@ class CrowdProcess:
             async with self._told:
                 self._told.notify_all()
         await process.wait()
-        self.size = self.second = None
+        if self._process is process:  # and not one that came after it
+            self.size = self.second = None
         async with self._told:
             self._told.notify_all()
         self._changed()

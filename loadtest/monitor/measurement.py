@@ -62,10 +62,17 @@ class Measurement:
         command += [part for target in TARGETS for part in ("--target", target)]
         chosen: dict[str, Any] = order.model_dump(exclude={"scenario"}, exclude_none=True)
         command += [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
-        self._process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
         self.order, self.said = order, "starting the servers"
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        except BaseException:
+            self.order = None
+            raise
         self._task = asyncio.create_task(self._listen(self._process))
         self._changed()
 

@@ -179,11 +179,11 @@ class Pages:
 
     async def _start_load(self, request: Request) -> Response:
         self._check(request)
-        size = await _read(request, Size)
+        size, sides = await _read(request, Size), await self._watch.addresses()
         if self._measurement.order is not None:
             raise HTTPException(409, "a measurement is under way: a load beside it would spoil it")
         try:
-            await self._watch.crowd.start(await self._watch.addresses(), size)
+            await self._watch.crowd.start(sides, size)
         except CrowdError as error:
             raise HTTPException(409, str(error)) from None
         self._drill.note("Load begins", "phase")
