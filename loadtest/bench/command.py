@@ -32,7 +32,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         epilog=f"targets:\n{targets}\n\nshapes:\n{shapes}\n\n{EXIT}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    bench.add_argument("--quick", action="store_true", help="fewer rows and shorter steps: three minutes at most")
+    bench.add_argument("--quick", action="store_true", help="fewer rows, each searched for once: three minutes at most")
     bench.add_argument("--target", action="append", choices=list(TARGETS), metavar="TARGET", help="may be repeated")
     bench.add_argument("--shape", action="append", choices=list(matrix.PARTS), metavar="SHAPE", help="may be repeated")
     bench.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (2.2)")

@@ -63,8 +63,9 @@ def run(matrix: dict[str, Sequence[str]], options: Options, bench: Bench, report
 def _in_order(part: str, targets: Sequence[str], searches: int) -> Iterator[str]:
     """Yield whose turn it is: all once, then those again of which a ratio is promised, as far apart as may be."""
     yield from targets
-    for _ in range(searches - 1):
-        yield from (target for target in targets if target in CLAIMED.get(part, ()))
+    claimed = [target for target in targets if target in CLAIMED.get(part, ())]
+    for _ in range(searches - 1 if len(claimed) > 1 else 0):
+        yield from claimed
 
 
 def _measure(target: Target, part: str, options: Options, bench: Bench, report: Report) -> None:

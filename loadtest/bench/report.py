@@ -84,7 +84,7 @@ def _searches(rows: Iterable[Row]) -> Iterator[str]:
     """Say what each search found, where there were several."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        found.setdefault(row.target, []).append(thousands(row.rate))
+        found.setdefault(row.target, []).append(row.error or (thousands(row.rate) if row.sustained else "none held"))
     several = [f"{target} {' and '.join(rates)}" for target, rates in found.items() if len(rates) > 1]
     if several:
         yield f"Deliveries/s of each search, of which the best is in the table: {'; '.join(several)}."

@@ -237,7 +237,7 @@ class Bench:
     def best(self) -> list[Row]:
         """The row of each target and shape; of several searches the one that found most.
 
-        What the machine does beside a search, or is kept from doing, only ever takes away.
+        What the machine does beside a search, or is kept from doing, takes away; it seldom gives.
         """
         best: dict[tuple[str, str], Row] = {}
         for row in self.rows:

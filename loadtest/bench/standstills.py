@@ -40,7 +40,7 @@ def described(counts: Sequence[int]) -> str:
     if not lasted:
         return f"none in {seconds:.0f} s"
     found = f"{len(lasted)} in {seconds:.0f} s, together {ms(sum(lasted) * WINDOW)}"
-    return f"{found}, the longest {ms(max(lasted) * WINDOW)}: the CPU ran at less than half of its speed"
+    return f"{found}, the longest {ms(max(lasted) * WINDOW)}: a loop that only counts had less than half of its speed"
 
 
 def _count() -> list[int]:
