@@ -108,6 +108,8 @@ class Metrics:
         Together, since an increment costs as much as the write to one member.
         """
         reached = [flush for flush in flushes if flush[1]]
+        if not reached:
+            return
         for _, members, _ in reached:
             self.flush_recipients.observe(members)
         self.flushes.inc(len(reached))

@@ -14,7 +14,7 @@ LABELS: Final[dict[BackendName, str]] = {"async": "FastAPI", "sync": "Flask"}
 TWINS: Final[dict[BackendName, BackendName]] = {"async": "sync", "sync": "async"}
 MONITOR_PORT: Final = 8000
 PREFIX: Final = "CHAT_"
-MISSPELT: Final = 0.85
+MISSPELT: Final = 0.9
 """How alike two names are, by difflib's ratio, one of which is taken for the other with a slip in it."""
 
 
@@ -150,7 +150,7 @@ class _Reader:
     def check_names(self) -> None:
         """Raise SettingsError for a name that was not read and is nearly one that was: it would be without effect.
 
-        Others are let be: the prefix may be that of somebody else, as of Kubernetes for a service named chat.
+        Others are let be: the prefix is nobody's in particular.
         """
         for name in self._environment.keys() - self._names:
             if name.startswith(PREFIX) and (meant := get_close_matches(name, self._names, 1, MISSPELT)):

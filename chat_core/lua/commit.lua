@@ -238,6 +238,6 @@ for _, room in ipairs(order) do
     envelope[#envelope + 1] = enclose(room)
   end
 end
-if #touched > 0 then redis.call('ZADD', KEYS[1], unpack(touched)) end
 if #envelope > 0 then redis.call('PUBLISH', channel, 'L' .. table.concat(envelope)) end
+if #touched > 0 then redis.pcall('ZADD', KEYS[1], unpack(touched)) end -- what is written is written, listed or not
 return results

@@ -7,7 +7,7 @@
 --   :log      stream, id = offset: k kind (m e d r), u user id, p epoch, t target offset, j JSON without text and brace
 --   :state    hash  t<offset> text as JSON (absent: deleted), e<offset> edited at, r<offset> reactions,
 --                   l<offset> offset of the last edit
---   :ids:<n>  hash  "<user> <id>" -> "epoch:offset:duplicate:digest", one per ten minutes
+--   :ids:<n>  hash  "<user> <id>" -> "epoch:offset:duplicate:digest", one per ten minutes; "" -> blanks (remember_ids)
 --   :read     hash  user -> "epoch:offset"
 --   :presence hash  process -> "<expiry> <JSON>"
 -- Texts are kept in :state alone, so that what was deleted or replaced is in no entry of the log.

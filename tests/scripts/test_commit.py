@@ -188,6 +188,16 @@ def test_room_with_a_broken_key_fails_alone_and_keeps_nothing_of_the_attempt(sto
     assert log_offsets(store, "broken") == [1, 2]
 
 
+def test_a_broken_index_of_rooms_keeps_no_message_from_anybody(store: Store) -> None:
+    store.redis.set(INDEX, "nonsense")
+    subscription = store.listen()
+    assert offsets(store.commit(store.post("one"), store.post("two", room="other"))) == [1, 1]
+    [data] = published(subscription)
+    assert [block.room for block in blocks(data)] == [ROOM, "other"]
+    subscription.close()
+    assert log_offsets(store, "other") == [1]
+
+
 def test_full_memory_refuses_and_leaves_nothing_half_written(store: Store) -> None:
     store.posted()
     before = store.dump()
