@@ -38,6 +38,8 @@ CLOSE_TIMEOUT = 3.0
 # uvloop's own low mark is 16 bytes: every pause would last until the last byte is gone.
 WRITE_BUFFER_HIGH: Final = 64 * 1024
 WRITE_BUFFER_LOW: Final = 16 * 1024
+OVERHEAD: Final = 3
+"""How many times the bytes of the largest message it may take to send one in fragments."""
 
 
 class Inbox:
@@ -137,6 +139,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         "server",
         "tasks",
         "transport",
+        "unfinished",
         "writable",
     )
 
@@ -155,6 +158,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         self.disconnect: Disconnect | None = None
         self.received_at = time.monotonic()
         self.refused = False
+        self.unfinished = 0  # bytes since the last message began, if its last fragment has not come
 
     # What the application uses.
 
@@ -242,9 +246,17 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         if self.refused:
             return
         super().data_received(data)
+        self._limit_fragments(len(data))
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))  # 414 or 431, which uvicorn forgets to send
             self.transport.close()
+
+    def _limit_fragments(self, size: int) -> None:
+        """Refuse a message whose fragments are mostly heads: it is too large, whatever is in them."""
+        self.unfinished = 0 if self.conn.current_size is None else self.unfinished + size
+        if self.unfinished > OVERHEAD * self.config.ws_max_size and self.conn.state is State.OPEN:
+            self.conn.fail(disconnects.TOO_LARGE.code, disconnects.TOO_LARGE.reason)
+            self.handle_parser_exception()
 
     def eof_received(self) -> None:
         self._expect_end()

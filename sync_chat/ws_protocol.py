@@ -15,11 +15,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from chat_core import disconnects
 from chat_core.codec import whole_text
 from sync_chat.outbox import Outbox
 
 READ: Final = 1024
 """Bytes that a waiting connection has room for; a frame that is longer is parsed as it comes."""
+OVERHEAD: Final = 3
+"""How many times the bytes of the largest message it may take to send one in fragments."""
 
 
 class Received(Exception):
@@ -29,12 +32,13 @@ class Received(Exception):
 class Turnstile:
     """simple-websocket's event, and its socket from when the handshake is done."""
 
-    __slots__ = ("_connection", "_outbox", "_read", "_receive_loop", "_resting", "_set")
+    __slots__ = ("_connection", "_outbox", "_read", "_receive_loop", "_resting", "_set", "_unfinished")
 
     def __init__(self) -> None:
         self._set = False
         self._resting = False  # whether wsproto is between two messages, and has nothing of the next
         self._read: bytes | None = None  # what was read and is for wsproto
+        self._unfinished = 0  # bytes since wsproto was between two messages
 
     def attach(self, connection: Any, receive_loop: Callable[[], None]) -> None:
         """Read for ``connection`` from its socket, an `Outbox`, by calling ``receive_loop``."""
@@ -81,7 +85,15 @@ class Turnstile:
         if self._set:
             raise Received
         time.sleep(0)  # greenlets take turns only when they wait, and who floods leaves nothing to wait for
-        return self._outbox.recv(size)
+        return self._parsed(self._outbox.recv(size))
+
+    def _parsed(self, data: bytes) -> bytes:
+        """Return ``data`` for wsproto; the end of the peer where its message consists of heads: that is too large."""
+        self._unfinished = 0 if resting(self._connection) else self._unfinished + len(data)
+        if self._unfinished > OVERHEAD * self._connection.max_message_size:
+            self._outbox.close(disconnects.TOO_LARGE)
+            return self._outbox.recv(READ)  # its end, when that comes
+        return data
 
     def send(self, data: bytes) -> int:
         return self._outbox.send(data)

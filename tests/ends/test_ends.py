@@ -1,5 +1,6 @@
 """What every server does with a connection's end, seen from the peer."""
 
+import contextlib
 import socket
 import time
 
@@ -98,6 +99,19 @@ def test_a_message_within_a_message_is_an_error(server: Server) -> None:
     peer.send("not what follows")
     closing = peer.receive()
     assert (closing.opcode, closing.code) == (CLOSE, 1002)
+
+
+@on(OWN)
+def test_a_message_of_nothing_but_heads_is_too_large(server: Server) -> None:
+    peer, observer = server.peer(), server.peer()
+    peer.send("", final=False)
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        for _ in range(100):
+            peer.socket.sendall(frame("", opcode=0, final=False) * 1000)
+    closing = peer.receive()
+    assert (closing.opcode, closing.code) == (CLOSE, 1009)
+    peer.close()
+    server.until(lambda: connections(observer) == 1)
 
 
 @on(OWN)
