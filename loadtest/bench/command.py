@@ -17,7 +17,7 @@ from loadtest.conductor.contender import UsageError
 from loadtest.targets import TARGETS
 from stack.server import DATA
 
-STEP: Final = 2.2
+STEP: Final = 2.0
 EXIT: Final = "Ends with 0; with 1 if a ledger was not clean or a target could not be measured; with 2 if misused."
 
 
@@ -35,7 +35,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     bench.add_argument("--quick", action="store_true", help="fewer rows, each searched for once: three minutes at most")
     bench.add_argument("--target", action="append", choices=list(TARGETS), metavar="TARGET", help="may be repeated")
     bench.add_argument("--shape", action="append", choices=list(matrix.PARTS), metavar="SHAPE", help="may be repeated")
-    bench.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (2.2)")
+    bench.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (2)")
     bench.add_argument("--seed", type=int, default=1, help="of the plans: the same seed posts the same (1)")
     bench.add_argument(
         "--out", type=Path, default=DATA / "bench", metavar="DIR", help="for JSON and table (.data/bench)"

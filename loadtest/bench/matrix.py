@@ -34,7 +34,7 @@ FULL: Final = {
     ROOM.name: BACKENDS,
     MANY.name: BACKENDS,
     "one-5000": ("fastapi-tutorial", "node-ws", *BACKENDS),
-    "200x5": ("fastapi-tutorial", "node-ws", *BACKENDS, "sync-gevent"),
+    "200x5": ("fastapi-tutorial", "node-ws", *BACKENDS),
     "1to1": ("fastapi-tutorial", "node-ws", *BACKENDS),
 }
 QUICK: Final = {"one-500": ("fastapi-tutorial", "node-ws", *BACKENDS, "null"), MANY.name: BACKENDS}
