@@ -31,6 +31,7 @@ from websockets.protocol import State
 
 from chat_core import disconnects
 from chat_core.disconnects import Disconnect
+from chat_core.limits import FRAGMENT_OVERHEAD
 
 EXTENSION: Final = "tandem.prepared_frames"
 CLOSE_TIMEOUT = 3.0
@@ -38,8 +39,6 @@ CLOSE_TIMEOUT = 3.0
 # uvloop's own low mark is 16 bytes: every pause would last until the last byte is gone.
 WRITE_BUFFER_HIGH: Final = 64 * 1024
 WRITE_BUFFER_LOW: Final = 16 * 1024
-OVERHEAD: Final = 3
-"""How many times the bytes of the largest message it may take to send one in fragments."""
 
 
 class Inbox:
@@ -254,7 +253,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
     def _limit_fragments(self, size: int) -> None:
         """Refuse a message whose fragments are mostly heads: it is too large, whatever is in them."""
         self.unfinished = 0 if self.conn.current_size is None else self.unfinished + size
-        if self.unfinished > OVERHEAD * self.config.ws_max_size and self.conn.state is State.OPEN:
+        if self.unfinished > FRAGMENT_OVERHEAD * self.config.ws_max_size and self.conn.state is State.OPEN:
             self.conn.fail(disconnects.TOO_LARGE.code, disconnects.TOO_LARGE.reason)
             self.handle_parser_exception()
 

@@ -9,6 +9,8 @@ MOST_REFUSALS: Final = 200
 """Refused commands, on top of those that were forgotten, with which a connection is closed."""
 REFUSALS_FORGOTTEN: Final = MOST_REFUSALS / 60
 """Refused commands that are forgotten per second: who now and then meets a limit is not closed."""
+FRAGMENT_OVERHEAD: Final = 3
+"""How many times the bytes of the largest message it may take to send one in fragments."""
 RESERVED_THREADS: Final = 16
 """Threads that the sync backend keeps for HTTP."""
 

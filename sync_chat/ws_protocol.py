@@ -17,12 +17,11 @@ from typing import Any, Final
 
 from chat_core import disconnects
 from chat_core.codec import whole_text
+from chat_core.limits import FRAGMENT_OVERHEAD
 from sync_chat.outbox import Outbox
 
 READ: Final = 1024
 """Bytes that a waiting connection has room for; a frame that is longer is parsed as it comes."""
-OVERHEAD: Final = 3
-"""How many times the bytes of the largest message it may take to send one in fragments."""
 
 
 class Received(Exception):
@@ -90,7 +89,7 @@ class Turnstile:
     def _parsed(self, data: bytes) -> bytes:
         """Return ``data`` for wsproto; the end of the peer where its message consists of heads: that is too large."""
         self._unfinished = 0 if resting(self._connection) else self._unfinished + len(data)
-        if self._unfinished > OVERHEAD * self._connection.max_message_size:
+        if self._unfinished > FRAGMENT_OVERHEAD * self._connection.max_message_size:
             self._outbox.close(disconnects.TOO_LARGE)
             return self._outbox.recv(READ)  # its end, when that comes
         return data

@@ -4,7 +4,6 @@ On a virtual machine with a busy host, a CPU may run at a tenth of its speed for
 the guest says so. A loop that does nothing but count sees it.
 """
 
-import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from loadtest.bench.format import ms
+from loadtest.bench.rig import pinned
 
 WATCHED: Final = 4.0
 WINDOW: Final = 0.005
@@ -22,14 +22,8 @@ STRIDE: Final = 500
 
 def watch(cpus: frozenset[int] | None) -> str:
     """Keep one of ``cpus`` busy for WATCHED seconds; return what was seen, as a phrase."""
-    if cpus is None:
+    with pinned(cpus):
         return described(_count())
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
-    try:
-        return described(_count())
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 def described(counts: Sequence[int]) -> str:

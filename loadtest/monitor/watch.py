@@ -127,7 +127,7 @@ class Watch:
             publish(tick)
 
     async def _tick(self) -> dict[str, Any]:
-        await self.learn()
+        await self._learn()
         redis = await self._see_redis()
         now = time.monotonic()
         reporting = {label: self._backends.get(label, Backend()).reporting(now) for label in self.targets}
@@ -147,7 +147,7 @@ class Watch:
             tick["generator"] = self.crowd.second["generator"]
         return tick
 
-    async def learn(self) -> None:
+    async def _learn(self) -> None:
         """Ask the stack what runs, and tell where that is news."""
         if self.link is None:
             return
@@ -170,7 +170,7 @@ class Watch:
 
     async def addresses(self) -> dict[str, str]:
         """Return those of the backends that are up now, by label: the last tick may be of before one came up."""
-        await self.learn()
+        await self._learn()
         return {label: target.url for label, target in self.targets.items() if self.link is None or target.pid}
 
     def _pids(self, target: Target, workers: list[Worker]) -> list[int]:
