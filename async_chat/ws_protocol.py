@@ -31,7 +31,7 @@ from websockets.protocol import State
 
 from chat_core import disconnects
 from chat_core.disconnects import Disconnect
-from chat_core.limits import FRAGMENT_OVERHEAD
+from chat_core.limits import FRAGMENT_HEAD, FRAGMENT_OVERHEAD
 
 EXTENSION: Final = "tandem.prepared_frames"
 CLOSE_TIMEOUT = 3.0
@@ -157,7 +157,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         self.disconnect: Disconnect | None = None
         self.received_at = time.monotonic()
         self.refused = False
-        self.unfinished = 0  # bytes since the last message began, if its last fragment has not come
+        self.unfinished = 0  # bytes of the fragments of a message whose last one has not come, with their heads
 
     # What the application uses.
 
@@ -245,23 +245,20 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         if self.refused:
             return
         super().data_received(data)
-        self._limit_fragments(len(data))
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))  # 414 or 431, which uvicorn forgets to send
             self.transport.close()
-
-    def _limit_fragments(self, size: int) -> None:
-        """Refuse a message whose fragments are mostly heads: it is too large, whatever is in them."""
-        self.unfinished = 0 if self.conn.current_size is None else self.unfinished + size
-        if self.unfinished > FRAGMENT_OVERHEAD * self.config.ws_max_size and self.conn.state is State.OPEN:
-            self.conn.fail(disconnects.TOO_LARGE.code, disconnects.TOO_LARGE.reason)
-            self.handle_parser_exception()
 
     def eof_received(self) -> None:
         self._expect_end()
 
     def handle_cont(self, event: Frame) -> None:
-        if event.data or event.fin:  # empty fragments count towards no limit: they are not kept
+        """Refuse a message whose fragments are mostly heads: it is too large, whatever is in them."""
+        self.unfinished = 0 if event.fin else self.unfinished + FRAGMENT_HEAD + len(event.data)
+        if self.unfinished > FRAGMENT_OVERHEAD * self.config.ws_max_size and self.conn.state is State.OPEN:
+            self.conn.fail(disconnects.TOO_LARGE.code, disconnects.TOO_LARGE.reason)
+            self.handle_parser_exception()
+        elif event.data or event.fin:  # empty fragments need not be kept
             super().handle_cont(event)
 
     def handle_ping(self) -> None:

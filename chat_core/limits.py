@@ -11,6 +11,8 @@ REFUSALS_FORGOTTEN: Final = MOST_REFUSALS / 60
 """Refused commands that are forgotten per second: who now and then meets a limit is not closed."""
 FRAGMENT_OVERHEAD: Final = 3
 """How many times the bytes of the largest message it may take to send one in fragments."""
+FRAGMENT_HEAD: Final = 6
+"""Bytes of a fragment's head at least."""
 RESERVED_THREADS: Final = 16
 """Threads that the sync backend keeps for HTTP."""
 

@@ -37,7 +37,7 @@ class Turnstile:
         self._set = False
         self._resting = False  # whether wsproto is between two messages, and has nothing of the next
         self._read: bytes | None = None  # what was read and is for wsproto
-        self._unfinished = 0  # bytes since wsproto was between two messages
+        self._unfinished = 0  # bytes of a message of which wsproto has not seen the end
 
     def attach(self, connection: Any, receive_loop: Callable[[], None]) -> None:
         """Read for ``connection`` from its socket, an `Outbox`, by calling ``receive_loop``."""
@@ -49,6 +49,7 @@ class Turnstile:
 
     def set(self) -> None:
         self._set = True
+        self._unfinished = 0
 
     def clear(self) -> None:
         self._set = False
@@ -88,7 +89,7 @@ class Turnstile:
 
     def _parsed(self, data: bytes) -> bytes:
         """Return ``data`` for wsproto; the end of the peer where its message consists of heads: that is too large."""
-        self._unfinished = 0 if resting(self._connection) else self._unfinished + len(data)
+        self._unfinished = self._unfinished + len(data) if within_message(self._connection) else 0
         if self._unfinished > FRAGMENT_OVERHEAD * self._connection.max_message_size:
             self._outbox.close(disconnects.TOO_LARGE)
             return self._outbox.recv(READ)  # its end, when that comes
@@ -101,13 +102,15 @@ class Turnstile:
         """Nothing: gunicorn closes the descriptor."""
 
 
+def within_message(connection: Any) -> bool:
+    """Return whether wsproto has read a part of a message. It does not say so itself: its state has to be looked at."""
+    return connection.ws.connection._proto._message_decoder.opcode is not None
+
+
 def resting(connection: Any) -> bool:
-    """Return whether wsproto has read whole messages only. It does not say so itself: its state has to be looked at."""
-    if connection.ws.connection is None:
-        return False
-    state = connection.ws.connection._proto
-    frames = state._frame_decoder
-    return frames.header is None and not frames.buffer and state._message_decoder.opcode is None
+    """Return whether wsproto has read whole frames only, and of whole messages."""
+    frames = connection.ws.connection._proto._frame_decoder
+    return frames.header is None and not frames.buffer and not within_message(connection)
 
 
 class Answered:

@@ -60,7 +60,7 @@ class Verdict:
 
 def judge(bench: Bench) -> list[Verdict]:
     """Return a verdict on everything that was measured and of which something is promised."""
-    return [*_ratios(bench), *_one_to_one(bench), *_quiet(bench), *_reach(bench), *_stalls(bench), *_ledger(bench)]
+    return [*_ratios(bench), *_one_to_one(bench), *_quiet(bench), *_reach(bench), *_stalls(bench), *_cut(bench), *_ledger(bench)]
 
 
 def _ratios(bench: Bench) -> Iterator[Verdict]:
@@ -152,6 +152,15 @@ def _memory(which: str, stall: Stall) -> Verdict:
 def alike(these: Sequence[float], usual: Sequence[float]) -> bool:
     """Return whether the median of ``these`` is near the one of the ``usual`` repeats, or among them."""
     return statistics.median(these) <= max(ALIKE * statistics.median(usual), *usual)
+
+
+def _cut(bench: Bench) -> Iterator[Verdict]:
+    """Nobody who reads is closed, however much is asked: one who is has posts that were never sent, and no fault."""
+    for target in OURS:
+        rows = [found for found in bench.found if found.target == target]
+        if rows:
+            cut = sum(found.faults.disconnected for found in rows)
+            yield Verdict(f"{target}: closes nobody who reads, at any rate", f"{cut} closed", not cut)
 
 
 def _ledger(bench: Bench) -> Iterator[Verdict]:

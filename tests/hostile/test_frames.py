@@ -9,6 +9,9 @@ import struct
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
+import pytest
+
+from chat_core.limits import FRAGMENT_OVERHEAD
 from stack.backends import Backend
 from tests.hostile.conftest import Bystander, Footprint, Scales
 from tests.hostile.fuzz import REPEAT, ROUNDS, chance
@@ -141,6 +144,26 @@ async def test_valid_message_is_understood_however_it_is_cut(wary: Backend) -> N
         if sum(cuts) == len(cuts) // 2:  # before the refusals are too many
             await peer.close()
             peer = await RawPeer.open(wary.ws_url, signed().token)
+    await peer.close()
+
+
+@pytest.mark.parametrize("kind", ["whole", "in parts", "pings"])
+async def test_frames_without_a_pause_are_understood_however_they_lie_in_the_reads(wary: Backend, kind: str) -> None:
+    """More bytes than one message may take, back to back: hardly a read of the backend ends between two frames."""
+    command = json.dumps({"type": "post", "ref": 7, "room": "a", "id": "i" * 20, "text": "x" * 3000}).encode()
+    unit = {
+        "whole": frame(TEXT, command),
+        "in parts": frame(TEXT, command[:99], fin=False) + frame(PING, b"p") + frame(0, command[99:]),
+        "pings": frame(PING, b"p" * 100) * 30,
+    }[kind]
+    peer = await RawPeer.open(wary.ws_url, signed().token)
+    count = 2 * FRAGMENT_OVERHEAD * LIMIT // len(unit)
+    peer.write(unit * count + frame(TEXT, b"{}"))
+    answered = 0
+    while b'"malformed"' not in (received := await peer.receive()).payload:
+        assert received.opcode in (PING, PONG, TEXT), received
+        answered += b'"ref":7' in received.payload
+    assert answered == (0 if kind == "pings" else count)
     await peer.close()
 
 
