@@ -12,6 +12,8 @@ from loadtest.sampler import settled_usage
 
 IDLE_HEADROOM: Final = 0.85
 """A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""
+NARROWLY: Final = 2.0
+"""So is one that was missed by no more than this times the objective: the machine may have stood still."""
 PATIENCE: Final = 4
 """Durations of a step that a row may spend on waiting for other processes to use less than DISTURBED of a CPU, and on
 repeating what they disturbed."""
@@ -36,12 +38,12 @@ GUESSES: Final = {
         "sync": 2300,
         "sync-gevent": 3100,
     },
-    "1to1": {"fastapi-tutorial": 10000, "node-ws": 20000, "async": 800, "sync": 300, "sync-gevent": 300},
+    "1to1": {"fastapi-tutorial": 10000, "node-ws": 20000, "async": 300, "sync": 300, "sync-gevent": 300},
 }
 """Messages a second that were held somewhere once, or a little less: where to look first. A wrong guess costs steps,
 and does not change what is found."""
 COARSE: Final = frozenset({"one-5000", "1to1"})
-"""Shapes whose highest rate nothing is claimed of: it is found less closely."""
+"""Shapes whose highest rate nothing is claimed of: it is found less closely, and missed at once."""
 
 
 class Ceiling:
@@ -54,6 +56,7 @@ class Ceiling:
         self._report = report
         self._ledger = Ledger(OBJECTIVE)
         self._patience = PATIENCE * rig.options.duration
+        self._coarse = row.shape.name in COARSE
         row.faults = self._ledger.faults
 
     def find(self) -> None:
@@ -79,7 +82,7 @@ class Ceiling:
 
     def _search(self, generator: Generator) -> None:
         options = self._rig.options
-        bisections = 0 if self.row.shape.name in COARSE else options.bisections
+        bisections = 0 if self._coarse else options.bisections
         search = Search(QUIET_RATE, bisections, self._guess)
         repeats = 0
         self._wait_calm(generator)
@@ -107,8 +110,10 @@ class Ceiling:
         if self._patience <= 0:
             return 0
         if step.disturbed:
-            return 2
-        return 1 if step.server_busy < IDLE_HEADROOM and not step.generator_limited else 0
+            return 1 if self._coarse else 2
+        if step.generator_limited or self._coarse:
+            return 0
+        return int(step.server_busy < IDLE_HEADROOM or (step.whole and step.p99 <= NARROWLY * OBJECTIVE))
 
     def _wait_calm(self, generator: Generator) -> None:
         self._patience -= self._rig.wait_calm(generator, self._patience)

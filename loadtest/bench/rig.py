@@ -23,7 +23,7 @@ WARM_UP: Final = 0.2
 """The part of a step whose deliveries count, but not as latency."""
 CALM: Final = 0.5
 """Seconds of each look at the other processes."""
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 2
 """How often a repeat is tried, where more than the server had a part in what was found."""
 WARM: Final = Shape("warm", "a first few, so that nothing is loaded while something is measured", 1, 4, 4)
 

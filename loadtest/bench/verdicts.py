@@ -60,7 +60,15 @@ class Verdict:
 
 def judge(bench: Bench) -> list[Verdict]:
     """Return a verdict on everything that was measured and of which something is promised."""
-    return [*_ratios(bench), *_one_to_one(bench), *_quiet(bench), *_reach(bench), *_stalls(bench), *_cut(bench), *_ledger(bench)]
+    return [
+        *_ratios(bench),
+        *_one_to_one(bench),
+        *_quiet(bench),
+        *_reach(bench),
+        *_stalls(bench),
+        *_cut(bench),
+        *_ledger(bench),
+    ]
 
 
 def _ratios(bench: Bench) -> Iterator[Verdict]:
@@ -155,7 +163,7 @@ def alike(these: Sequence[float], usual: Sequence[float]) -> bool:
 
 
 def _cut(bench: Bench) -> Iterator[Verdict]:
-    """Nobody who reads is closed, however much is asked: one who is has posts that were never sent, and no fault."""
+    """Whom a server closes misses nothing that the ledger knows of; it is a finding all the same."""
     for target in OURS:
         rows = [found for found in bench.found if found.target == target]
         if rows:

@@ -52,8 +52,20 @@ def only(bench: Bench, words: str) -> Verdict:
 def test_what_was_not_measured_is_not_judged() -> None:
     assert judge(Bench("now", {})) == []
     assert list(outcomes(Bench("now", {}, [row("async", 2000)]))) == [
-        "Ledger: nothing lost, doubled, out of order, altered or unanswered"
+        "async: closes nobody who reads, at any rate",
+        "Ledger: nothing lost, doubled, out of order, altered or unanswered",
     ]
+
+
+def test_who_was_closed_is_a_miss_in_whatever_row() -> None:
+    bench = Bench("now", {}, [row("async", 2000), row("sync", 2000, "1to1"), row("node-ws", 2000)])
+    for found in bench.found[1:]:
+        found.faults.note("disconnected", 2, "1009")
+    closed = {bound: outcome for bound, outcome in outcomes(bench).items() if "closes nobody" in bound}
+    assert closed == {
+        "async: closes nobody who reads, at any rate": "held",
+        "sync: closes nobody who reads, at any rate": "MISSED",
+    }
 
 
 @pytest.mark.parametrize(("rate", "outcome"), [(2100, "held"), (1900, "MISSED")])
