@@ -5,8 +5,8 @@ from typing import Final
 
 from loadtest.baselines.node import InstallError
 from loadtest.bench.report import progress
-from loadtest.bench.results import OBJECTIVE, QUIET_RATE, Bench, Repeats, Step
-from loadtest.bench.rig import ATTEMPTS, Options, Report, started
+from loadtest.bench.results import QUIET_RATE, Bench, Repeats, Step
+from loadtest.bench.rig import ATTEMPTS, UNHURRIED, Options, Report, started
 from loadtest.generator import GeneratorError
 from loadtest.ledger import Ledger
 from loadtest.plan import SHAPES
@@ -62,7 +62,7 @@ def _undisturbed(repeats: Repeats, turn: int, options: Options, report: Report) 
 
 def _repeat(repeats: Repeats, turn: int, options: Options) -> Step:
     """The same posts for all in the same turn, and others in the next."""
-    ledger = Ledger(OBJECTIVE)
+    ledger = Ledger(UNHURRIED)
     ledger.faults = repeats.faults
     with started(TARGETS[repeats.target], SHAPE.connections, options) as rig:
         rig.warm()

@@ -25,6 +25,8 @@ CALM: Final = 0.5
 """Seconds of each look at the other processes."""
 ATTEMPTS: Final = 2
 """How often a repeat is tried, where more than the server had a part in what was found."""
+UNHURRIED: Final = 10.0
+"""Seconds: the objective of steps that are compared. They go to their end, where a search would have seen enough."""
 WARM: Final = Shape("warm", "a first few, so that nothing is loaded while something is measured", 1, 4, 4)
 
 Report = Callable[[str], None]

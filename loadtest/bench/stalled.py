@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from loadtest.bench.report import progress_stalled
-from loadtest.bench.results import OBJECTIVE, Stall, StallRun
-from loadtest.bench.rig import ATTEMPTS, Options, Report, Rig, started
+from loadtest.bench.results import Stall, StallRun
+from loadtest.bench.rig import ATTEMPTS, UNHURRIED, Options, Report, Rig, started
 from loadtest.bench.sleeper import Sleeper, resumed
 from loadtest.generator import Generator
 from loadtest.ledger import Ledger
@@ -27,7 +27,7 @@ def measure_stalled(found: Stall, target: Target, options: Options, report: Repo
     """Fill ``found``. Raises GeneratorError where members cannot get in, OSError where the server tells no metrics."""
     stalled = round(found.shape.members * SHARE)
     reading = replace(found.shape, members=found.shape.members - stalled, speakers=found.shape.members - stalled)
-    ledger = Ledger(OBJECTIVE)
+    ledger = Ledger(UNHURRIED)
     found.faults = ledger.faults
     with started(target, found.shape.connections, options) as rig:
         rig.warm()
@@ -40,13 +40,13 @@ def measure_stalled(found: Stall, target: Target, options: Options, report: Repo
 
 
 def _undisturbed(found: Stall, rig: Rig, generator: Generator, turn: int, stalled: int, report: Report) -> StallRun:
-    """One repeat, begun anew where more than the server had a part in it."""
+    """One repeat, begun anew where other processes had a part in it."""
     attempts = 0
     while True:
         attempts += 1
         run = _run(rig, generator, turn, stalled, f"m{turn}-{stalled}-{attempts}")
         report(progress_stalled(found, run))
-        if run.step.fair or attempts == ATTEMPTS:
+        if not run.step.disturbed or attempts == ATTEMPTS:
             return run
 
 
