@@ -1,75 +1,98 @@
-"""The highest rate that a target holds in a shape: one row of the table of fan-out."""
+"""The rates that targets hold in a shape, each a row of the table of fan-out. Several are searched side by side."""
 
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
+from loadtest.baselines.node import InstallError
+from loadtest.bench.quiet import in_turns
 from loadtest.bench.report import progress
-from loadtest.bench.results import OBJECTIVE, QUIET_RATE, Row, Step
-from loadtest.bench.rig import Report, Rig, patience
-from loadtest.bench.search import Search
-from loadtest.generator import Generator
+from loadtest.bench.results import OBJECTIVE, QUIET_RATE, Bench, Found, Row
+from loadtest.bench.rig import Options, Report, Rig, patience, started
+from loadtest.bench.staircase import Staircase
+from loadtest.circumstances import describe
+from loadtest.generator import Generator, GeneratorError
 from loadtest.ledger import Ledger
 from loadtest.sampler import settled_usage
+from loadtest.targets import TARGETS
+from stack.errors import StackError
 
-IDLE_HEADROOM: Final = 0.85
-"""A step missed while the server used less of its CPU than this is offered once more: something else disturbed it."""
-NARROWLY: Final = 2.0
-"""So is one that was missed by no more than this times the objective: the machine may have stood still."""
-PATIENCE: Final = 4
-"""Durations of a step that a row may spend on waiting for other processes to use less than DISTURBED of a CPU, and on
-repeating what they disturbed."""
+PATIENCE: Final = 2
+"""Steps that are offered again, of each target, since other processes disturbed them."""
+ALONE: Final = 6
+"""Steps at most of a target of which no ratio is promised."""
 
 GUESSES: Final = {
     "one-500": {
-        "fastapi-tutorial": 70,
+        "fastapi-tutorial": 75,
         "flask-tutorial": 110,
-        "node-ws": 160,
-        "async-portable": 70,
-        "async-uncoalesced": 140,
-        "async": 3600,
-        "sync": 2400,
-        "sync-gevent": 2800,
-        "null": 9500,
+        "node-ws": 200,
+        "async-portable": 100,
+        "async-uncoalesced": 280,
+        "async": 3000,
+        "sync": 2800,
+        "sync-gevent": 2400,
+        "null": 4800,
     },
-    "200x5": {
-        "fastapi-tutorial": 4000,
-        "flask-tutorial": 3400,
-        "node-ws": 9000,
-        "async": 3100,
-        "sync": 2300,
-        "sync-gevent": 3100,
-    },
-    "1to1": {"fastapi-tutorial": 10000, "node-ws": 20000, "async": 300, "sync": 300, "sync-gevent": 300},
+    "200x5": {"fastapi-tutorial": 4500, "node-ws": 8000, "async": 3200, "sync": 3000, "sync-gevent": 3000},
+    "1to1": {"fastapi-tutorial": 12000, "node-ws": 14000, "async": 300, "sync": 300, "sync-gevent": 300},
 }
-"""Messages a second that were held somewhere once, or a little less: where to look first. A wrong guess costs steps,
-and does not change what is found."""
-COARSE: Final = frozenset({"one-5000", "1to1"})
-"""Shapes whose highest rate nothing is claimed of: it is found less closely, and missed at once."""
+"""Messages a second that were held somewhere once: where to look first. A wrong guess costs steps, and does not change
+what is found."""
 
 
-class Ceiling:
-    """One row, being filled in. ``guess`` is a rate that was held before, on this machine."""
+def find_ceilings(rows: Sequence[Row], options: Options, bench: Bench, report: Report) -> None:
+    """Fill ``rows``, of one shape: all servers run; one after the other is offered a step, again and again."""
+    with ExitStack() as stack:
+        climbs: dict[str, Climb] = {}
+        for row in rows:
+            attempted(row, report, partial(_begin, row, options, report, stack, climbs))
+        for climb in climbs.values():
+            bench.environment |= describe(climb.rig.redis)
+        steps = options.steps if len(rows) > 1 else min(options.steps, ALONE)
+        for turn, target in in_turns(list(climbs), 1 + steps):
+            climb = climbs[target]
+            if not (climb.over or climb.row.error):
+                attempted(climb.row, report, partial(climb.step, options.seed + turn))
 
-    def __init__(self, row: Row, rig: Rig, report: Report, guess: float | None = None) -> None:
+
+def attempted(found: Found, report: Report, measure: Callable[[], None]) -> bool:
+    """Measure, and return whether that was possible; where it was not, what was ``found`` says why."""
+    try:
+        measure()
+    except (StackError, GeneratorError, InstallError, OSError) as error:
+        found.error = str(error)
+        report(f"  {found.target:<18} {error}")
+    return not found.error
+
+
+def _begin(row: Row, options: Options, report: Report, stack: ExitStack, climbs: "dict[str, Climb]") -> None:
+    rig = stack.enter_context(started(TARGETS[row.target], row.shape.connections, options))
+    rig.warm()
+    ledger = Ledger(OBJECTIVE)
+    row.faults = ledger.faults
+    climb = Climb(row, rig, stack.enter_context(rig.generator(row.shape, "bench", ledger)), report)
+    climb.enter()
+    climbs[row.target] = climb
+
+
+class Climb:
+    """One row, being filled in."""
+
+    def __init__(self, row: Row, rig: Rig, generator: Generator, report: Report) -> None:
         self.row = row
-        self._guess = guess or GUESSES.get(row.shape.name, {}).get(row.target)
-        self._rig = rig
+        self.rig = rig
+        self.over = False
+        self._generator = generator
         self._report = report
-        self._ledger = Ledger(OBJECTIVE)
-        self._patience = PATIENCE * rig.options.duration
-        self._coarse = row.shape.name in COARSE
-        row.faults = self._ledger.faults
+        self._staircase = Staircase(QUIET_RATE, GUESSES.get(row.shape.name, {}).get(row.target))
+        self._patience = PATIENCE
 
-    def find(self) -> None:
-        """Fill the row. Raises GeneratorError where the members cannot get in."""
-        self._rig.warm()
-        with self._rig.generator(self.row.shape, "bench", self._ledger) as generator:
-            generator.idle(0.5)
-            self._fill(generator)
-            self._search(generator)
-
-    def _fill(self, generator: Generator) -> None:
-        """Open and join; see what a handshake and an idle member cost."""
-        rig, connections = self._rig, generator.shape.connections
+    def enter(self) -> None:
+        """Open and join; see what a handshake and an idle member cost. Raises GeneratorError."""
+        generator, rig, connections = self._generator, self.rig, self._generator.shape.connections
+        generator.idle(0.5)
         before = settled_usage(rig.server.pids, lambda: generator.idle(0.3), 5.0)
         generator.open(patience(generator.shape))
         opened = rig.usage()
@@ -80,40 +103,18 @@ class Ceiling:
         self.row.memory_per_connection = (after.rss - before.rss) / connections
         self.row.threads = after.threads
 
-    def _search(self, generator: Generator) -> None:
-        options = self._rig.options
-        bisections = 0 if self._coarse else options.bisections
-        search = Search(QUIET_RATE, bisections, self._guess)
-        repeats = 0
-        self._wait_calm(generator)
-        while search.rate is not None:
-            label = f"s{len(self.row.steps)}"
-            step = self._rig.step(generator, search.rate, options.duration, options.seed, label)
+    def step(self, seed: int) -> None:
+        """Offer one rate, and choose the next. Raises GeneratorError where members who were closed cannot return."""
+        staircase, generator = self._staircase, self._generator
+        while True:
+            generator.refill(30.0)
+            step = self.rig.step(generator, staircase.rate, self.rig.options.duration, seed, f"s{len(self.row.steps)}")
             self.row.steps.append(step)
             self._report(progress(self.row, step))
-            generator.refill(30.0)
-            if self._ledger.faults.broken or not step.settled:
-                search.stop()
-            elif step.held:
-                search.hold(step.server_busy, step.p99 / OBJECTIVE)
-                repeats = 0
-            elif repeats < self._deserved_repeats(step):
-                repeats += 1
-                self._patience -= step.elapsed
-                self._wait_calm(generator)
-            else:
-                search.miss()
-                repeats = 0
-
-    def _deserved_repeats(self, step: Step) -> int:
-        """How often a missed step is offered again, because it may have been missed for no reason of the server's."""
-        if self._patience <= 0:
-            return 0
-        if step.disturbed:
-            return 1 if self._coarse else 2
-        if step.generator_limited or self._coarse:
-            return 0
-        return int(step.server_busy < IDLE_HEADROOM or (step.whole and step.p99 <= NARROWLY * OBJECTIVE))
-
-    def _wait_calm(self, generator: Generator) -> None:
-        self._patience -= self._rig.wait_calm(generator, self._patience)
+            self.over = generator.ledger.faults.broken or not step.settled
+            if self.over or step.held or not step.disturbed or not self._patience:
+                break
+            self._patience -= 1
+            self.rig.wait_calm(generator, self.rig.options.duration)
+        staircase.record(step.held)
+        self.row.held_rate = staircase.estimate

@@ -18,6 +18,8 @@ from loadtest.targets import TARGETS
 from stack.server import DATA
 
 STEP: Final = 2.0
+STEPS: Final = 8
+QUICK_STEPS: Final = 5
 EXIT: Final = "Ends with 0; with 1 if a ledger was not clean or a target could not be measured; with 2 if misused."
 
 
@@ -32,7 +34,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         epilog=f"targets:\n{targets}\n\nshapes:\n{shapes}\n\n{EXIT}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    bench.add_argument("--quick", action="store_true", help="fewer rows, each searched for once: three minutes at most")
+    bench.add_argument("--quick", action="store_true", help="fewer rows, and fewer steps: three minutes at most")
     bench.add_argument("--target", action="append", choices=list(TARGETS), metavar="TARGET", help="may be repeated")
     bench.add_argument("--shape", action="append", choices=list(matrix.PARTS), metavar="SHAPE", help="may be repeated")
     bench.add_argument("--duration", type=_seconds, metavar="S", help="seconds per step (2)")
@@ -54,8 +56,7 @@ def main(options: argparse.Namespace) -> int:
     found = Bench(now, about)
     settings = Options(
         duration=options.duration or STEP,
-        bisections=1 if options.quick else 2,
-        searches=1 if options.quick else 2,
+        steps=QUICK_STEPS if options.quick else STEPS,
         seed=options.seed,
         work_dir=options.out.resolve() / "work",
         server_cpus=server_cpus,

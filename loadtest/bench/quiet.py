@@ -26,7 +26,7 @@ def in_turns(names: Sequence[str], repeats: int) -> list[tuple[int, str]]:
 
 def worth_repeating(names: Sequence[str], bench: Bench) -> list[str]:
     """Return ``names`` without the baselines that ``bench`` shows to be far from the best one."""
-    rows = [row for row in bench.best if row.shape == SHAPE and row.kind == "baseline"]
+    rows = [row for row in bench.rows if row.shape == SHAPE and row.kind == "baseline"]
     seen = {row.target: row.quiet.p99 for row in rows if row.quiet is not None and row.quiet.whole}
     return [name for name in names if name not in seen or seen[name] <= FAR * min(seen.values())]
 

@@ -41,13 +41,12 @@ HEAD = (
 )
 
 NOTES = """\
-deliveries/s: the highest rate that was held: 99 % of deliveries within {objective:g} ms of when the message was meant
-to be sent, nothing lost, doubled, out of order or unanswered; ≥ where the generator or other processes were the
-limit. × tutorial: over
-{yardstick} in the same shape. Quiet: at {quiet:g} messages/s; p99 there: at the rate held. CPU/delivery: of the
-server's processes, and of its Redis, at the rate held. RSS/conn: growth of resident memory per idle member.
-others: what other processes used of a CPU meanwhile; above {disturbed:.0%} the
-row is disturbed. limit: what the next faster step met."""
+deliveries/s: at the rate that was held as often as missed: 99 % of deliveries within {objective:g} ms of when the
+message was meant to be sent, nothing lost, doubled, out of order or unanswered; ≥ where the generator or other
+processes were the limit of most steps. × tutorial: over {yardstick} in the same shape. Quiet: at {quiet:g} messages/s;
+p99 there: of the nearest step that was held. CPU/delivery: of the server's processes, and of its Redis, in that step.
+RSS/conn: growth of resident memory per idle member. others: what other processes used of a CPU meanwhile; above
+{disturbed:.0%} the row is disturbed. limit: what the nearest step that was missed met."""
 
 
 def save(bench: Bench, path: Path) -> str:
@@ -66,9 +65,8 @@ def render(bench: Bench) -> str:
     parts = [f"# Fan-out, {bench.began}", bullets(bench.environment.items())]
     shapes = {row.shape.name: row.shape for row in bench.rows}
     for shape in shapes.values():
-        rows = [row for row in bench.best if row.shape == shape]
+        rows = [row for row in bench.rows if row.shape == shape]
         parts += [f"## {capitalized(shape.title)}", table([HEAD, *(_cells(row, rows) for row in rows)])]
-        parts += _searches(row for row in bench.rows if row.shape == shape)
     if bench.rows:
         parts.append(
             NOTES.format(objective=OBJECTIVE * 1e3, yardstick=YARDSTICK, quiet=QUIET_RATE, disturbed=DISTURBED)
@@ -78,16 +76,6 @@ def render(bench: Bench) -> str:
     parts += ["## Must hold", table([("", "bound", "measured"), *lines])]
     parts += ["## Ledger", _ledger(bench.found), f"The whole took {bench.seconds:.0f} s."]
     return "\n\n".join(parts) + "\n"
-
-
-def _searches(rows: Iterable[Row]) -> Iterator[str]:
-    """Say what each search found, where there were several."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.target, []).append(row.error or (thousands(row.rate) if row.sustained else "none held"))
-    several = [f"{target} {' and '.join(rates)}" for target, rates in found.items() if len(rates) > 1]
-    if several:
-        yield f"Deliveries/s of each search, of which the best is in the table: {'; '.join(several)}."
 
 
 def _repeats(found: Sequence[Repeats]) -> Iterator[str]:
@@ -192,13 +180,13 @@ def _name(found: Found) -> str:
 def _cells(row: Row, rows: Iterable[Row]) -> tuple[str, ...]:
     if error := _error(row, len(HEAD)):
         return error
-    best, quiet = row.sustained, row.quiet
-    yardstick = next((one.sustained for one in rows if one.target == YARDSTICK), None)
-    ratio = best.deliveries_per_second / yardstick.deliveries_per_second if best and yardstick else math.nan
+    best, quiet = row.there, row.quiet
+    yardstick = next((one.rate for one in rows if one.target == YARDSTICK), 0.0)
+    ratio = row.rate / yardstick if row.rate and yardstick else math.nan
     bound = "≥ " if row.lower_bound else ""
     return (
         _name(row),
-        f"{bound}{thousands(best.deliveries_per_second)}" if best else "none held",
+        f"{bound}{thousands(row.rate)}" if best else "none held",
         "" if math.isnan(ratio) else f"{bound}{ratio:.{1 if ratio < 10 else 0}f}",
         ms(quiet.p50 if quiet else math.nan),
         ms(quiet.p99 if quiet else math.nan),
@@ -214,8 +202,8 @@ def _cells(row: Row, rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def limit(row: Row) -> str:
-    """Return what the slowest step that was missed above the best one met."""
-    return reason(row.next_missed) if row.next_missed else "not reached"
+    """Return what the step that was missed nearest to the rate that is held met."""
+    return reason(row.missed) if row.missed else "not reached"
 
 
 def reason(step: Step) -> str:

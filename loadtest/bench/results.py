@@ -119,6 +119,8 @@ class Found:
 class Row(Found):
     """One search for the highest rate that a target holds."""
 
+    held_rate: float = 0.0
+    """Messages a second that are held as often as missed; 0 where none was held."""
     quiet_rate: float = QUIET_RATE
 
     @property
@@ -127,33 +129,34 @@ class Row(Found):
         return next((step for step in self.steps if step.rate == self.quiet_rate), None)
 
     @property
-    def sustained(self) -> Step | None:
-        """The fastest step that was held."""
-        return max((step for step in self.steps if step.held), key=lambda step: step.rate, default=None)
-
-    @property
     def rate(self) -> float:
-        """Deliveries a second of that step; 0 where none was held."""
-        return self.sustained.deliveries_per_second if self.sustained else 0.0
+        """Deliveries a second at ``held_rate``."""
+        return self.held_rate * self.shape.members
 
     @property
-    def next_missed(self) -> Step | None:
-        """The slowest step that was missed above the best one."""
-        best = self.sustained
-        missed = (step for step in self.steps if not step.held and (best is None or step.rate > best.rate))
-        return min(missed, key=lambda step: step.rate, default=None)
+    def there(self) -> Step | None:
+        """The step that was held nearest to ``held_rate``."""
+        return self._nearest(held=True)
+
+    @property
+    def missed(self) -> Step | None:
+        """The step that was missed nearest to ``held_rate``."""
+        return self._nearest(held=False)
+
+    def _nearest(self, *, held: bool) -> Step | None:
+        steps = (step for step in self.steps if step.held == held)
+        return min(steps, key=lambda step: abs(math.log(step.rate / (self.held_rate or step.rate))), default=None)
 
     @property
     def others_busy(self) -> float:
         """Part of one CPU that other processes used while the limit was found."""
-        return max((step.others_busy for step in (self.sustained, self.next_missed) if step), default=0.0)
+        return max((step.others_busy for step in (self.there, self.missed) if step), default=0.0)
 
     @property
     def lower_bound(self) -> bool:
-        """Whether it was the generator, or other processes, that kept the rate from being higher."""
-        best = self.sustained
-        above = [step for step in self.steps if best is None or step.rate > best.rate]
-        return all(step.generator_limited or step.disturbed for step in above)
+        """Whether it was the generator, or other processes, in at least half of the steps that were missed."""
+        unfair = [not step.fair for step in self.steps if not step.held]
+        return 2 * sum(unfair) >= len(unfair)
 
 
 @dataclass(slots=True)
@@ -234,19 +237,6 @@ class Bench:
         return [*self.rows, *self.repeats, *self.stalls, *self.reaches]
 
     @property
-    def best(self) -> list[Row]:
-        """The row of each target and shape; of several searches the one that found most.
-
-        What the machine does beside a search, or is kept from doing, takes away; it seldom gives.
-        """
-        best: dict[tuple[str, str], Row] = {}
-        for row in self.rows:
-            other = best.setdefault((row.shape.name, row.target), row)
-            if row.broken or (row.rate > other.rate and not other.broken):
-                best[row.shape.name, row.target] = row
-        return list(best.values())
-
-    @property
     def failed(self) -> bool:
         return any(found.broken or found.error for found in self.found)
 
@@ -254,10 +244,8 @@ class Bench:
         """Return all of it as plain values; numbers that do not exist are None."""
         plain = dataclasses.asdict(self)
         for row, found in zip(plain["rows"], self.rows, strict=True):
-            best = found.sustained
             row["lower_bound"], row["broken"] = found.lower_bound, found.broken
-            row["sustained_rate"] = best.rate if best else None
-            row["sustained_deliveries_per_second"] = best.deliveries_per_second if best else None
+            row["held_deliveries_per_second"] = found.rate
             for step, measured in zip(row["steps"], found.steps, strict=True):
                 step["held"], step["generator_limited"] = measured.held, measured.generator_limited
         exact: dict[str, Any] = without_nan(plain)

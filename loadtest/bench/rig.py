@@ -36,12 +36,11 @@ Report = Callable[[str], None]
 class Options:
     """``duration`` is seconds per step; ``server_cpus`` and ``generator_cpus`` are None where nothing is pinned.
 
-    ``searches`` is how often the rate is searched for of which something is promised.
+    ``steps`` is how many, beside the quiet one, are offered to find a rate.
     """
 
     duration: float
-    bisections: int
-    searches: int
+    steps: int
     seed: int
     work_dir: Path
     server_cpus: frozenset[int] | None
@@ -142,7 +141,7 @@ def patience(shape: Shape) -> float:
 @contextmanager
 def started(target: Target, connections: int, options: Options) -> Iterator[Rig]:
     """Start the target, with an empty Redis of its own if it needs one; nothing of either is left afterwards."""
-    data = options.work_dir / "redis"
+    data = options.work_dir / f"redis-{target.name}"
     with ExitStack() as stack:
         redis = None
         if target.profile is not None:

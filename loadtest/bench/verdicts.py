@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtest.bench.format import ms
-from loadtest.bench.results import Bench, Reach, Row, Stall
+from loadtest.bench.results import Bench, Reach, Stall
 
 YARDSTICK: Final = "fastapi-tutorial"
 OURS: Final = ("async", "sync")
@@ -72,30 +72,18 @@ def judge(bench: Bench) -> list[Verdict]:
 
 
 def _ratios(bench: Bench) -> Iterator[Verdict]:
-    rows = {(row.shape.name, row.target): row for row in bench.best}
-    searches = {key: [row for row in bench.rows if (row.shape.name, row.target) == key] for key in rows}
+    rows = {(row.shape.name, row.target): row for row in bench.rows if not row.error}
     for shape, target, other, times, aim in RATIOS:
         if (ours := rows.get((shape, target))) and (theirs := rows.get((shape, other))):
             ratio = ours.rate / theirs.rate if theirs.rate else math.inf * ours.rate
             # A lower bound of theirs makes an upper one of the ratio.
             sign = {(True, False): "≥ ", (False, True): "≤ "}.get((ours.lower_bound, theirs.lower_bound), "")
             bound = f"{ours.shape.title}: {target} ≥ {times:g} × {other}, deliveries/s"
-            each = _each(searches[shape, target], searches[shape, other])
-            yield Verdict(bound, f"{sign}{_times(ratio)}{each}", ratio >= times, aim)
-
-
-def _each(ours: Sequence[Row], theirs: Sequence[Row]) -> str:
-    """Say how many times it was in each round of searches, where there were several."""
-    rounds = [_times(a.rate / b.rate) if b.rate else "–" for a, b in zip(ours, theirs, strict=False)]
-    return f" ({' and '.join(rounds)} in each round)" if len(rounds) > 1 else ""
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.{2 if ratio < 10 else 1}f} ×"
+            yield Verdict(bound, f"{sign}{ratio:.{2 if ratio < 10 else 1}f} ×", ratio >= times, aim)
 
 
 def _one_to_one(bench: Bench) -> Iterator[Verdict]:
-    quiet = {row.target: row.quiet for row in bench.best if row.shape.name == "1to1"}
+    quiet = {row.target: row.quiet for row in bench.rows if row.shape.name == "1to1"}
     if (tutorial := quiet.get(YARDSTICK)) is None:
         return
     for target in OURS:

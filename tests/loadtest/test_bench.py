@@ -87,7 +87,7 @@ def test_bench_writes_table_and_json(tmp_path: Path) -> None:
     assert "| null " in done.stdout
     (saved,) = tmp_path.glob("*.json")
     found = json.loads(saved.read_text())
-    assert found["rows"][0]["sustained_rate"] >= 50
+    assert found["rows"][0]["held_rate"] >= 50
     assert saved.with_suffix(".md").read_text() in done.stdout
     assert not (tmp_path / "work").exists()
 

@@ -73,7 +73,7 @@ def test_the_machine_may_allow_fewer_members_than_are_wanted() -> None:
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     work: Path = tmp_path_factory.mktemp("work")
-    with started(TARGETS["async"], 20, Options(0.5, 1, 1, 1, work, None, None)) as rig:
+    with started(TARGETS["async"], 20, Options(0.5, 1, 1, work, None, None)) as rig:
         yield rig
 
 

@@ -35,7 +35,8 @@ def step(rate: float, p99: float = 0.02, **changes: object) -> Step:
 
 
 def row(*steps: Step, target: str = "async") -> Row:
-    return Row(target, "title", "tandem", SHAPES["one-500"], list(steps))
+    fastest = max((one.rate for one in steps if one.held), default=0.0)
+    return Row(target, "title", "tandem", SHAPES["one-500"], list(steps), held_rate=fastest)
 
 
 def test_a_step_is_held_only_whole_and_in_time() -> None:
@@ -48,15 +49,23 @@ def test_a_step_is_held_only_whole_and_in_time() -> None:
     assert not step(50, faults={"refused": 1}).held
 
 
-def test_the_fastest_step_that_was_held_counts_and_the_next_one_says_why() -> None:
+def test_the_nearest_steps_that_were_held_and_missed_say_what_is_there_and_why() -> None:
     found = row(step(50), step(400), step(1000, p99=0.5), step(700, p99=0.2), step(500))
-    assert found.sustained is not None
-    assert found.sustained.rate == 500
+    found.held_rate = 560
+    assert found.rate == 560 * 500
+    assert found.there is not None
+    assert found.there.rate == 500
     assert found.quiet is not None
     assert found.quiet.rate == 50
-    assert found.next_missed is not None
-    assert reason(found.next_missed) == "p99 200.0 ms, server CPU 100%"
+    assert found.missed is not None
+    assert reason(found.missed) == "p99 200.0 ms, server CPU 100%"
     assert not found.lower_bound
+
+
+def test_a_row_of_which_nothing_was_held_says_so() -> None:
+    found = row(step(50, p99=0.5))
+    assert (found.rate, found.there, found.lower_bound) == (0.0, None, False)
+    assert "| none held " in render(Bench("now", {}, [found]))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_a_broken_promise_is_seen_and_fails_the_run(tmp_path: Path) -> None:
     assert save(bench, tmp_path / "a" / "b.json") == text
     saved = json.loads((tmp_path / "a" / "b.json").read_text())
     assert saved["rows"][1]["broken"]
-    assert saved["rows"][1]["sustained_deliveries_per_second"] == 25_000
+    assert saved["rows"][1]["held_deliveries_per_second"] == 25_000
     assert saved["rows"][1]["handshake_cpu"] is None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.bench.matrix import _in_order
+from loadtest.bench.matrix import side_by_side
 from loadtest.bench.reach import MANY
 from loadtest.bench.report import render, save
 from loadtest.bench.results import Bench, Reach, Repeats, Row, Stall, StallRun
@@ -18,7 +18,7 @@ KINDS = {"async": "tandem", "sync": "tandem", "null": "null"}
 
 def row(target: str, rate: float, shape: str = "one-500", p50: float = 0.005) -> Row:
     steps = [step(50, p99=2 * p50), step(rate), step(2 * rate, p99=0.5)]
-    return Row(target, "title", KINDS.get(target, "baseline"), SHAPES[shape], steps)
+    return Row(target, "title", KINDS.get(target, "baseline"), SHAPES[shape], steps, held_rate=rate)
 
 
 def repeats(target: str, *p99s: float) -> Repeats:
@@ -75,29 +75,10 @@ def test_ratio_to_the_tutorial(rate: float, outcome: str) -> None:
     assert only(bench, "async ≥ 12 × node-ws").outcome == ("held" if rate > 12 * 160 else "MISSED")
 
 
-def test_of_several_searches_the_best_counts_whatever_their_order() -> None:
-    slow, fast, theirs = row("async", 1500), row("async", 2100), row("fastapi-tutorial", 50)
-    for ours in ([slow, theirs, fast], [fast, theirs, slow]):
-        bench = Bench("now", {}, ours)
-        assert only(bench, "async ≥ 40 ×").measured == "42.0 ×"
-        assert [one.target for one in bench.best] == ["async", "fastapi-tutorial"]
-        rates = " and ".join(f"{one.rate:,.0f}" for one in ours if one.target == "async")
-        assert f"Deliveries/s of each search, of which the best is in the table: async {rates}." in render(bench)
-    assert "each search" not in render(Bench("now", {}, [fast, theirs]))
-
-
-def test_of_several_searches_a_broken_one_counts() -> None:
-    bad, good = row("async", 1500), row("async", 2100)
-    bad.faults.lost = 1
-    for ours in ([bad, good], [good, bad]):
-        assert Bench("now", {}, ours).best == [bad]
-
-
-def test_what_is_promised_is_searched_for_again_when_all_had_their_turn() -> None:
+def test_those_of_which_a_ratio_is_promised_are_measured_side_by_side() -> None:
     targets = ("fastapi-tutorial", "async-portable", "async", "null")
-    assert list(_in_order("one-500", targets, 2)) == [*targets, "fastapi-tutorial", "async"]
-    assert list(_in_order("one-500", targets, 1)) == [*targets]
-    assert list(_in_order("1to1", targets, 2)) == [*targets]
+    assert list(side_by_side("one-500", targets)) == [["fastapi-tutorial", "async"], ["async-portable"], ["null"]]
+    assert list(side_by_side("1to1", targets)) == [[target] for target in targets]
 
 
 def test_a_baseline_that_the_generator_limited_makes_an_upper_bound() -> None:
