@@ -21,7 +21,7 @@ import time
 from collections import deque
 from typing import Any, Final
 
-from uvicorn._types import ASGIReceiveEvent
+from uvicorn._types import ASGIReceiveEvent, WebSocketReceiveEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -74,22 +74,30 @@ class Inbox:
 
 
 class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, but for the traceback that it logs when what is not UTF-8 and a close come in one read."""
+    """uvicorn's, but for the traceback that it logs when what is not UTF-8 and a close come in one read.
+
+    It also reads on while no message waits for the application: to pause for every message costs system calls.
+    """
 
     __slots__ = ()
 
     def send_receive_event_to_app(self) -> None:
-        self.frames = [b"".join(self.frames)]
+        message, self.frames = b"".join(self.frames), []
+        event: WebSocketReceiveEvent = {"type": "websocket.receive", "bytes": message}
         if self.curr_msg_data_type == "text":
             try:
-                self.frames[0].decode()
+                event = {"type": "websocket.receive", "text": message.decode()}
             except UnicodeDecodeError:
-                self.frames = []
                 if self.conn.state is State.OPEN:  # else the peer's close is in the same read, and comes next
                     self.conn.fail(disconnects.INVALID_UTF8.code, disconnects.INVALID_UTF8.reason)
                     self.handle_parser_exception()
                 return
-        super().send_receive_event_to_app()
+        if self.close_sent:  # the application has gone
+            return
+        if not (self.read_paused or self.queue.empty()):
+            self.read_paused = True
+            self.transport.pause_reading()
+        self.queue.put_nowait(event)
 
 
 class ChatWebSocketProtocol(PortableWebSocketProtocol):
