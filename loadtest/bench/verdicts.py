@@ -28,10 +28,12 @@ RATIOS: Final = (
 )
 """Shape, target, and how many times the deliveries per second of another target it is to hold; True for an aim."""
 CLAIMED: Final = {
-    shape: frozenset(name for of, *names, _, aim in RATIOS if of == shape and not aim for name in names)
-    for shape, *_ in RATIOS
+    shape: frozenset(name for of, *names, _, _ in RATIOS if of == shape for name in names) for shape, *_ in RATIOS
 }
-"""The targets of which a ratio is promised, by shape."""
+"""The targets of which a ratio is promised or aimed at, by shape."""
+CEILING: Final = "null"
+NO_ROOM: Final = 0.8
+"""The part of what CEILING holds from which on a target may be as fast as the machine and the generator allow."""
 COMMIT: Final = 0.002
 """Seconds by which the median of one to one may exceed the tutorial's, for a commit to Redis and its disk."""
 REACH: Final = 3.0
@@ -44,17 +46,20 @@ ROOM: Final = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``aim``: what is hoped for, not promised."""
+    """``aim``: what is hoped for, not promised. ``no_room``: a server that only writes holds hardly more here."""
 
     bound: str
     measured: str
     held: bool
     aim: bool = False
+    no_room: bool = False
 
     @property
     def outcome(self) -> str:
         if self.aim:
             return "reached" if self.held else "not reached"
+        if self.no_room and not self.held:
+            return "no room"
         return "held" if self.held else "MISSED"
 
 
@@ -79,7 +84,14 @@ def _ratios(bench: Bench) -> Iterator[Verdict]:
             # A lower bound of theirs makes an upper one of the ratio.
             sign = {(True, False): "≥ ", (False, True): "≤ "}.get((ours.lower_bound, theirs.lower_bound), "")
             bound = f"{ours.shape.title}: {target} ≥ {times:g} × {other}, deliveries/s"
-            yield Verdict(bound, f"{sign}{ratio:.{2 if ratio < 10 else 1}f} ×", ratio >= times, aim)
+            ceiling = rows.get((shape, CEILING))
+            no_room = ceiling is not None and ours.rate >= NO_ROOM * ceiling.rate > 0
+            beside = f"; {CEILING}: {_times(ceiling.rate / theirs.rate)}" if ceiling and theirs.rate and not aim else ""
+            yield Verdict(bound, f"{sign}{_times(ratio)}{beside}", ratio >= times, aim, no_room)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.{2 if ratio < 10 else 1}f} ×"
 
 
 def _one_to_one(bench: Bench) -> Iterator[Verdict]:
