@@ -103,16 +103,15 @@ async def test_hundreds_of_slow_requests_hold_up_nobody(
     peers = [await RawPeer.dial(wary.ws_url) for _ in range(240)]
     for peer, start in zip(peers, list(UNFINISHED.values()) * 40, strict=True):
         peer.write(start)
-    began = time.monotonic()
-    slowest = 0.0
-    while time.monotonic() - began < HANDSHAKE * 0.6:
-        asked = time.monotonic()
+    answers = [asyncio.create_task(_answer(peer)) for peer in peers]
+    served = 0
+    while not any(answer.done() for answer in answers):
         assert (await asyncio.to_thread(http.get, f"{wary.url}/healthz", timeout=5)).status_code == 200
         chat = await Chat.connect(wary.ws_url, signed().token)
         await chat.close()
-        slowest = max(slowest, time.monotonic() - asked)
-    assert slowest < HANDSHAKE * 0.6, "they waited for the slow ones"
-    await asyncio.gather(*map(_answer, peers))
+        served += not any(answer.done() for answer in answers)
+    await asyncio.gather(*answers)
+    assert served, "they waited until the slow ones were given up"
     for peer in peers:
         await peer.close()
     await scales.until(lambda: not scales.weigh().left_over(before))
