@@ -57,14 +57,13 @@ def find_ceilings(rows: Sequence[Row], options: Options, bench: Bench, report: R
                 attempted(climb.row, report, partial(climb.step, options.seed + turn))
 
 
-def attempted(found: Found, report: Report, measure: Callable[[], None]) -> bool:
-    """Measure, and return whether that was possible; where it was not, what was ``found`` says why."""
+def attempted(found: Found, report: Report, measure: Callable[[], None]) -> None:
+    """Measure; where that is not possible, what was ``found`` says why."""
     try:
         measure()
     except (StackError, GeneratorError, InstallError, OSError) as error:
         found.error = str(error)
         report(f"  {found.target:<18} {error}")
-    return not found.error
 
 
 def _begin(row: Row, options: Options, report: Report, stack: ExitStack, climbs: "dict[str, Climb]") -> None:

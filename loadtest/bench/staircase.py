@@ -6,6 +6,7 @@ Source: Dixon and Mood, A Method for Obtaining and Analyzing Sensitivity Data, J
 """
 
 import math
+import statistics
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,6 +52,4 @@ class Staircase:
         """The rate of which half of the steps are held, the geometric mean of those near it; 0 if none ever was."""
         if not self._fastest:
             return 0.0
-        return (
-            math.exp(math.fsum(map(math.log, self._counted)) / len(self._counted)) if self._counted else self._fastest
-        )
+        return statistics.geometric_mean(self._counted) if self._counted else self._fastest
