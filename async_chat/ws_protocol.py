@@ -88,9 +88,7 @@ class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
             try:
                 event = {"type": "websocket.receive", "text": message.decode()}
             except UnicodeDecodeError:
-                if self.conn.state is State.OPEN:  # else the peer's close is in the same read, and comes next
-                    self.conn.fail(disconnects.INVALID_UTF8.code, disconnects.INVALID_UTF8.reason)
-                    self.handle_parser_exception()
+                self._refuse(disconnects.INVALID_UTF8)
                 return
         if self.close_sent:  # the application has gone
             return
@@ -98,6 +96,12 @@ class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = True
             self.transport.pause_reading()
         self.queue.put_nowait(event)
+
+    def _refuse(self, disconnect: Disconnect) -> None:
+        """Close for what the peer sent."""
+        if self.conn.state is State.OPEN:  # else its close is in the same read and comes next, or it was refused
+            self.conn.fail(disconnect.code, disconnect.reason)
+            self.handle_parser_exception()
 
 
 class ChatWebSocketProtocol(PortableWebSocketProtocol):
@@ -263,9 +267,8 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
     def handle_cont(self, event: Frame) -> None:
         """Refuse a message whose fragments are mostly heads: it is too large, whatever is in them."""
         self.unfinished = 0 if event.fin else self.unfinished + FRAGMENT_HEAD + len(event.data)
-        if self.unfinished > FRAGMENT_OVERHEAD * self.config.ws_max_size and self.conn.state is State.OPEN:
-            self.conn.fail(disconnects.TOO_LARGE.code, disconnects.TOO_LARGE.reason)
-            self.handle_parser_exception()
+        if self.unfinished > FRAGMENT_OVERHEAD * self.config.ws_max_size:
+            self._refuse(disconnects.TOO_LARGE)
         elif event.data or event.fin:  # empty fragments need not be kept
             super().handle_cont(event)
 

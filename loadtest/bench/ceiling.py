@@ -1,22 +1,20 @@
 """The rates that targets hold in a shape, each a row of the table of fan-out. Several are searched side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
-from loadtest.baselines.node import InstallError
-from loadtest.bench.quiet import in_turns
 from loadtest.bench.report import progress
-from loadtest.bench.results import OBJECTIVE, QUIET_RATE, Bench, Found, Row
+from loadtest.bench.results import OBJECTIVE, QUIET_RATE, Bench, Row
 from loadtest.bench.rig import Options, Report, Rig, patience, started
 from loadtest.bench.staircase import Staircase
+from loadtest.bench.turns import attempted, in_turns
 from loadtest.circumstances import describe
-from loadtest.generator import Generator, GeneratorError
+from loadtest.generator import Generator
 from loadtest.ledger import Ledger
 from loadtest.sampler import settled_usage
 from loadtest.targets import TARGETS
-from stack.errors import StackError
 
 PATIENCE: Final = 2
 """Steps that are offered again, of each target, since other processes disturbed them."""
@@ -55,15 +53,6 @@ def find_ceilings(rows: Sequence[Row], options: Options, bench: Bench, report: R
             climb = climbs[target]
             if not (climb.over or climb.row.error):
                 attempted(climb.row, report, partial(climb.step, options.seed + turn))
-
-
-def attempted(found: Found, report: Report, measure: Callable[[], None]) -> None:
-    """Measure; where that is not possible, what was ``found`` says why."""
-    try:
-        measure()
-    except (StackError, GeneratorError, InstallError, OSError) as error:
-        found.error = str(error)
-        report(f"  {found.target:<18} {error}")
 
 
 def _begin(row: Row, options: Options, report: Report, stack: ExitStack, climbs: "dict[str, Climb]") -> None:

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from loadtest.bench.ceiling import attempted, find_ceilings
+from loadtest.bench.ceiling import find_ceilings
 from loadtest.bench.quiet import measure_quiet
 from loadtest.bench.reach import MANY, measure_reach
 from loadtest.bench.results import Bench, Reach, Row, Stall
 from loadtest.bench.rig import Options, Report, clean_dir, pinned
 from loadtest.bench.stalled import ROOM, measure_stalled
+from loadtest.bench.turns import attempted
 from loadtest.bench.verdicts import CLAIMED
 from loadtest.plan import SHAPES
 from loadtest.targets import TARGETS, Target

@@ -1,27 +1,21 @@
 """The quiet rate again and again, in turns: how far apart two servers are, and one server from itself."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from loadtest.baselines.node import InstallError
 from loadtest.bench.report import progress
 from loadtest.bench.results import QUIET_RATE, Bench, Repeats, Step
 from loadtest.bench.rig import ATTEMPTS, UNHURRIED, Options, Report, started
-from loadtest.generator import GeneratorError
+from loadtest.bench.turns import attempted, in_turns
 from loadtest.ledger import Ledger
 from loadtest.plan import SHAPES
 from loadtest.targets import TARGETS
-from stack.errors import StackError
 
 SHAPE: Final = SHAPES["one-500"]
 REPEATS: Final = 5
 FAR: Final = 1.5
 """A baseline that was this much slower than the best one, in the table, is not repeated."""
-
-
-def in_turns(names: Sequence[str], repeats: int) -> list[tuple[int, str]]:
-    """Return the number of each repeat and whose it is: all once, then all again, each time another one first."""
-    return [(turn, names[(turn + place) % len(names)]) for turn in range(repeats) for place in range(len(names))]
 
 
 def worth_repeating(names: Sequence[str], bench: Bench) -> list[str]:
@@ -42,22 +36,19 @@ def measure_quiet(names: Sequence[str], options: Options, bench: Bench, report: 
         repeats = found[name]
         if repeats.error:
             continue
-        try:
-            repeats.steps.append(_undisturbed(repeats, turn, options, report))
-        except (StackError, GeneratorError, InstallError) as error:
-            repeats.error = str(error)
-            report(f"  {name:<18} {error}")
+        attempted(repeats, report, partial(_undisturbed, repeats, turn, options, report))
 
 
-def _undisturbed(repeats: Repeats, turn: int, options: Options, report: Report) -> Step:
-    """One repeat, begun anew where more than the server had a part in it."""
+def _undisturbed(repeats: Repeats, turn: int, options: Options, report: Report) -> None:
+    """Add one repeat, begun anew where more than the server had a part in it."""
     attempts = 0
     while True:
         attempts += 1
         step = _repeat(repeats, turn, options)
         report(progress(repeats, step))
         if step.fair or attempts == ATTEMPTS:
-            return step
+            repeats.steps.append(step)
+            return
 
 
 def _repeat(repeats: Repeats, turn: int, options: Options) -> Step:

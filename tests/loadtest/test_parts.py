@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench.capacity import SPARE, most_members
-from loadtest.bench.quiet import in_turns, worth_repeating
+from loadtest.bench.quiet import worth_repeating
 from loadtest.bench.results import Bench, Row
 from loadtest.bench.rig import Options, Rig, started
 from loadtest.bench.sleeper import Sleeper, resumed
 from loadtest.bench.stalled import differs
+from loadtest.bench.turns import in_turns
 from loadtest.generator import GeneratorError
 from loadtest.ledger import Ledger
 from loadtest.plan import SHAPES, Shape
