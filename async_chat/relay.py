@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from async_chat.bus import Bus, connect
+from async_chat.bus import Bus
+from async_chat.line import Subscription
 from chat_core import keys
 from chat_core.log import Unavailable
 from chat_core.metrics import Metrics
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 PROBE_INTERVAL: Final = 2.0
 PROBE_TIMEOUT: Final = 5.0
 RETRY_CAP: Final = 0.5
-MOST_DRAINED: Final = 500
-"""Most publications taken at once: what is left waits until these are on their way."""
 
 
 class Receiver(Protocol):
@@ -91,33 +89,32 @@ class Relay:
     async def _relay(self, receiver: Receiver) -> None:
         while True:
             try:
-                async with connect(self._settings, None) as client, client.pubsub() as subscription:
-                    await self._listen(subscription, receiver)
+                await self._listen(receiver)
             except Exception as error:
                 if not isinstance(error, RedisError | OSError):
                     logger.exception("the relay failed; it begins anew")
                 self._lost(receiver, error)
                 await asyncio.sleep(random.uniform(0.02, RETRY_CAP))  # noqa: S311 - jitter
 
-    async def _listen(self, subscription: PubSub, receiver: Receiver) -> None:
-        await subscription.subscribe(*(keys.channel(shard) for shard in self._bus.shards))
-        for _ in self._bus.shards:  # Redis confirms all channels before it sends what is published on any
-            if not await subscription.get_message(timeout=PROBE_TIMEOUT):
-                raise ConnectionError(f"no subscription within {PROBE_TIMEOUT:g} s")
-        since = time.monotonic()
-        self._give_up_probes()
-        self._term = object()
-        self._subscribed.set()
-        while True:
-            first = await subscription.get_message(timeout=1.0)
-            if first:
-                self._heard_at = time.monotonic()
-                drained = [first["data"]]
-                while len(drained) < MOST_DRAINED and (further := await subscription.get_message(timeout=0)):
-                    drained.append(further["data"])
-                await receiver.deliver(drained)
-            elif time.monotonic() - max(since, self.proved_at) > PROBE_TIMEOUT:
-                raise ConnectionError(f"no probe came back for {PROBE_TIMEOUT:g} s")
+    async def _listen(self, receiver: Receiver) -> None:
+        subscription = Subscription(self._settings)
+        try:
+            await subscription.open([keys.channel(shard) for shard in self._bus.shards], PROBE_TIMEOUT)
+            since = time.monotonic()
+            self._give_up_probes()
+            self._term = object()
+            self._subscribed.set()
+            while True:
+                if publications := await subscription.receive(1.0):
+                    self._heard_at = time.monotonic()
+                    # The outcomes of these commits were read in the same round of the loop. Settled first, a reply is
+                    # one write with the copy of its author.
+                    await asyncio.sleep(0)
+                    await receiver.deliver(publications)
+                elif time.monotonic() - max(since, self.proved_at) > PROBE_TIMEOUT:
+                    raise ConnectionError(f"no probe came back for {PROBE_TIMEOUT:g} s")
+        finally:
+            await subscription.close()
 
     def _lost(self, receiver: Receiver, error: Exception) -> None:
         self._term, self.proved_at = None, float("-inf")

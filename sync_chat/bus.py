@@ -4,12 +4,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from redis import BlockingConnectionPool, Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
-from redis.retry import Retry
 
 from chat_core import envelope, keys, log
 from chat_core.frames import Position
@@ -18,50 +15,7 @@ from chat_core.metrics import Metrics
 from chat_core.presence import LIFETIME, State, record, union
 from chat_core.settings import Settings
 from sync_chat.commits import Commits, Settle
-
-ANSWER_TIMEOUT: Final = 0.5
-"""Seconds that Redis has for one answer: with the wait in a queue, below the second within which every command gets
-its reply."""
-MOST_AT_ONCE: Final = 16
-"""Questions under way at a time, commits and probes beside them."""
-TURN_TIMEOUT: Final = 5.0
-"""Seconds that one may wait for its turn when many join at once."""
-
-
-def connect(settings: Settings, answer_timeout: float | None) -> Redis:
-    """Return a client that never tries twice: a command sent again could be carried out again."""
-    pool = BlockingConnectionPool.from_url(
-        settings.redis_url,
-        max_connections=MOST_AT_ONCE + settings.shards + 2,
-        timeout=TURN_TIMEOUT,
-        socket_timeout=answer_timeout,
-        socket_connect_timeout=ANSWER_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-    )
-    return Redis.from_pool(pool)
-
-
-class Line:
-    """The one connection for the commits of a shard: a batch waits for no turn behind those who read pages.
-
-    A client of redis-py would cost as much again: what it does about each command is done here once.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._pool: Any = connect(settings, ANSWER_TIMEOUT).connection_pool
-        self._connection: Any = None
-
-    def execute_command(self, *command: Any) -> Any:
-        """Send ``command`` and return the answer. After an error the connection is made anew by the next one."""
-        if self._connection is None:
-            self._connection = self._pool.get_connection()
-        self._connection.send_packed_command(self._connection.pack_command(*command))
-        return self._connection.read_response()
-
-    def close(self) -> None:
-        """Let Redis go."""
-        self._pool.disconnect()
+from sync_chat.line import MOST_AT_ONCE, TURN_TIMEOUT, Line, connect
 
 
 class Bus:
@@ -72,7 +26,7 @@ class Bus:
         self.shards = range(settings.shards)
         self.answering = True
         """Whether Redis answered when last asked: while it does not, all but probes are refused at once."""
-        self._redis = connect(settings, ANSWER_TIMEOUT)
+        self._redis = connect(settings)
         self._lines = [Line(settings) for _ in self.shards]
         self._commits = Commits(self._commit, settings, metrics)
         self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)

@@ -12,26 +12,23 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from redis.client import PubSub
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from chat_core import keys
 from chat_core.log import Unavailable
 from chat_core.metrics import Metrics
 from chat_core.settings import Settings
 from launch.workers import prove
-from sync_chat.bus import Bus, connect
+from sync_chat.bus import Bus
+from sync_chat.line import Subscription
 
 logger = logging.getLogger(__name__)
 
 PROBE_INTERVAL: Final = 2.0
 PROBE_TIMEOUT: Final = 5.0
 RETRY_CAP: Final = 0.5
-MOST_DRAINED: Final = 500
-"""Most publications taken at once: what is left waits until these are on their way."""
 
 
 class Receiver(Protocol):
@@ -91,50 +88,29 @@ class Relay:
     def _relay(self, receiver: Receiver) -> None:
         while not self._stopped.is_set():
             try:
-                with connect(self._settings, None) as client, client.pubsub() as subscription:
-                    self._listen(subscription, receiver)
+                self._listen(receiver)
             except Exception as error:
                 if not isinstance(error, RedisError | OSError):
                     logger.exception("the relay failed; it begins anew")
                 self._lost(receiver, error)
                 self._stopped.wait(random.uniform(0.02, RETRY_CAP))  # noqa: S311 - jitter
 
-    def _listen(self, subscription: PubSub, receiver: Receiver) -> None:
-        subscription.subscribe(*(keys.channel(shard) for shard in self._bus.shards))
-        for _ in self._bus.shards:  # Redis confirms all channels before it sends what is published on any
-            if not self._receive(subscription, PROBE_TIMEOUT):
-                raise ConnectionError(f"no subscription within {PROBE_TIMEOUT:g} s")
-        since = time.monotonic()
-        self._give_up_probes()
-        self._term = object()
-        self._subscribed.set()
-        while not self._stopped.is_set():
-            first = self._receive(subscription, 1.0)
-            if first:
-                self._heard_at = time.monotonic()
-                drained = [first["data"]]
-                while len(drained) < MOST_DRAINED and (further := self._receive(subscription, 0)):
-                    drained.append(further["data"])
-                receiver.deliver(drained)
-            elif time.monotonic() - max(since, self.proved_at) > PROBE_TIMEOUT:
-                raise ConnectionError(f"no probe came back for {PROBE_TIMEOUT:g} s")
-
-    @staticmethod
-    def _receive(subscription: PubSub, seconds: float) -> Any:
-        """Return the next publication; None where none has come whole after ``seconds``.
-
-        One that has come in part stays with the connection, which goes on with it the next time. redis-py's own
-        `get_message` gives up the connection then.
-        """
-        channel: Any = subscription  # redis-py leaves much of itself untyped
-        connection = channel.connection
-        if not connection.can_read(timeout=seconds):
-            return None
+    def _listen(self, receiver: Receiver) -> None:
+        subscription = Subscription(self._settings)
         try:
-            response = connection.read_response(disconnect_on_error=False, push_request=True, timeout=seconds)
-        except RedisTimeoutError:
-            return None
-        return channel.handle_message(response)
+            subscription.open([keys.channel(shard) for shard in self._bus.shards], PROBE_TIMEOUT)
+            since = time.monotonic()
+            self._give_up_probes()
+            self._term = object()
+            self._subscribed.set()
+            while not self._stopped.is_set():
+                if publications := subscription.receive(1.0):
+                    self._heard_at = time.monotonic()
+                    receiver.deliver(publications)
+                elif time.monotonic() - max(since, self.proved_at) > PROBE_TIMEOUT:
+                    raise ConnectionError(f"no probe came back for {PROBE_TIMEOUT:g} s")
+        finally:
+            subscription.close()
 
     def _lost(self, receiver: Receiver, error: Exception) -> None:
         with self._judging:

@@ -1,5 +1,6 @@
 """Real servers, each in a process of its own, on a listener that the tests made: one of each kind for all tests."""
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -9,10 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 import pytest
+import uvloop
 
 from tests.ends.peer import Peer
 
@@ -188,6 +190,17 @@ def server(request: pytest.FixtureRequest, started: Callable[[str], Server]) -> 
     running = started(request.param)
     yield running
     running.settle()
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Callable[[Any], None]:
+    """Run a coroutine on one kind of event loop."""
+
+    def run_one(coroutine: Any) -> None:
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(coroutine)
+
+    return run_one
 
 
 def on(kinds: Iterable[str]) -> pytest.MarkDecorator:

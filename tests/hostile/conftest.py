@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 import redis
 
-from async_chat.bus import MOST_AT_ONCE
+from async_chat.line import MOST_AT_ONCE
 from stack.backends import Backend
 from tests.wire.client import Chat, Message, Refused, fresh_id
 from tests.wire.people import fresh_room, signed
