@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from async_chat.bus import Bus
 from async_chat.hub import Hub
-from async_chat.outbox import Outbox
+from async_chat.outbox import Message, Outbox
 from chat_core import disconnects, effects, envelope
 from chat_core.effects import Effect, Flow
 from chat_core.log import Outcome, Unavailable
@@ -30,13 +30,14 @@ class Connection:
 
     __slots__ = (
         "_bus",
+        "_busy",
         "_entered",
         "_expires_at",
+        "_freed",
         "_hub",
         "_metrics",
         "_protocol",
         "_settings",
-        "_turn",
         "outbox",
         "user",
     )
@@ -53,7 +54,8 @@ class Connection:
         self._expires_at = session.expires_at
         self._entered: set[str] = set()
         self._protocol = Protocol(session.user, settings, moderator=session.moderator)
-        self._turn = asyncio.Lock()  # guards _protocol: one command at a time, until its reply is sent
+        self._busy = False  # whether _protocol has a command whose reply is not sent
+        self._freed: asyncio.Future[None] | None = None
 
     @property
     def rooms(self) -> set[str]:
@@ -64,10 +66,11 @@ class Connection:
         """Converse until either side closes."""
         gone = disconnects.LOST
         self._hub.add(self)
+        self.outbox.attend(self._begin)
         try:
             while (message := await self.outbox.receive())["type"] != "websocket.disconnect":
-                await self._turn.acquire()
-                await self._drive(self._protocol.receive(message.get("text"), time.monotonic()))
+                if left := message if "flow" in message else await self._begin_in_turn(message):
+                    await self._drive(left["flow"], left["effect"])
             gone = disconnects.named(message.get("code") or disconnects.LOST.code)
         except Exception:
             logger.exception("a connection failed")
@@ -92,10 +95,27 @@ class Connection:
         self._entered.discard(room)
         self._protocol.dropped(room)
 
-    async def _drive(self, flow: Flow) -> None:
+    def _begin(self, message: Message) -> Message | None:
+        """Begin with ``message``: return None where it is done or waits for its commit, else what is to be driven."""
+        if self._busy:
+            return message
+        self._busy = True
+        flow = self._protocol.receive(message.get("text"), time.monotonic())
+        effect = next(flow)
+        if isinstance(effect, effects.Commit):
+            self._bus.submit(effect.write, partial(self._committed, flow))
+            return None
+        return {"type": "websocket.receive", "flow": flow, "effect": effect}
+
+    async def _begin_in_turn(self, message: Message) -> Message | None:
+        while self._busy:
+            self._freed = asyncio.get_running_loop().create_future()
+            await self._freed
+        return self._begin(message)
+
+    async def _drive(self, flow: Flow, effect: Effect) -> None:
         """Perform a flow's effects one by one, as far as a commit; what one raises is thrown into the flow."""
         try:
-            effect = next(flow)
             while not isinstance(effect, effects.Commit):
                 try:
                     result = await self._perform(effect)
@@ -124,13 +144,15 @@ class Connection:
 
     def _end_turn(self) -> None:
         self._metrics.commanded(self._protocol.asked)
-        self._turn.release()
+        self._busy = False
+        if self._freed is not None and not self._freed.done():
+            self._freed.set_result(None)
 
     def _emit(self, effect: Effect) -> None:
         """Perform an effect that never waits."""
         match effect:
             case effects.Send(payload, refused):
-                self.outbox.write(self.outbox.prepare([payload]))
+                self.outbox.write_soon(self.outbox.prepare([payload]))
                 if refused:
                     self._metrics.refusals.labels(refused).inc()
             case effects.Close(disconnect):

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
 from async_chat import ws_protocol
-from async_chat.ws_protocol import EXTENSION, ChatWebSocketProtocol
+from async_chat.ws_protocol import EXTENSION, Begin, ChatWebSocketProtocol
 from chat_core import disconnects
 from chat_core.codec import text_frame
 from chat_core.disconnects import Disconnect
@@ -35,6 +35,10 @@ class PreparedOutbox:
         self.receive = receive
         self.stale = False
 
+    def attend(self, begin: Begin) -> None:
+        """Have ``begin`` called with a message before `receive` returns it, as `ws_protocol` says."""
+        self._connection.begin = begin
+
     @staticmethod
     def prepare(payloads: Sequence[bytes]) -> bytes:
         """Return one text frame per payload, ready for any number of connections."""
@@ -43,7 +47,11 @@ class PreparedOutbox:
     def write(self, prepared: bytes) -> None:
         """Send ``prepared`` behind what is queued; abort a consumer that has more than ``hard`` bytes to take."""
         connection = self._connection
-        if connection.closing:
+        if connection.close_sent or connection.transport.is_closing():
+            return
+        if connection.soon:
+            prepared, connection.soon = connection.soon + prepared, b""
+        elif not prepared:
             return
         if connection.backlog is None:
             connection.transport.write(prepared)
@@ -51,6 +59,16 @@ class PreparedOutbox:
             connection.put_off(prepared)
         if connection.transport.get_write_buffer_size() + connection.backlog_size > self._hard:
             connection.abort(disconnects.SLOW)
+
+    def write_soon(self, prepared: bytes) -> None:
+        """Send ``prepared`` together with what is written next, but two rounds of the loop later at the latest.
+
+        One would be over before the relay, which lets outcomes go first for a round.
+        """
+        connection = self._connection
+        if not connection.soon:
+            connection.loop.call_soon(connection.loop.call_soon, self.write, b"")
+        connection.soon += prepared
 
     @property
     def queued(self) -> int:
@@ -115,6 +133,9 @@ class PortableOutbox:
         self.stale = False
         self.disconnect: Disconnect | None = None
 
+    def attend(self, begin: Begin) -> None:
+        """Nothing: an application can only receive."""
+
     @staticmethod
     def prepare(payloads: Sequence[bytes]) -> tuple[tuple[str, int], ...]:
         """Return each payload as text, with its size in bytes."""
@@ -143,6 +164,8 @@ class PortableOutbox:
             self.abort(disconnects.SLOW)
         elif self._writer is None:
             self._writer = asyncio.create_task(self._drain())
+
+    write_soon = write
 
     @property
     def received_at(self) -> float:
@@ -211,6 +234,9 @@ class Outbox(Protocol):
     def disconnect(self) -> Disconnect | None:
         """Why this side closed; None while open and when the peer went first."""
 
+    def attend(self, begin: Begin) -> None:
+        """Have ``begin`` called with a message in the step in which it came, where the server can."""
+
     def receive(self) -> Awaitable[Message]:
         """Return the next ASGI message."""
 
@@ -219,6 +245,9 @@ class Outbox(Protocol):
 
     def write(self, prepared: Any) -> None:
         """Send behind what is queued."""
+
+    def write_soon(self, prepared: Any) -> None:
+        """Send behind what is queued, together with what is written next if that is at once."""
 
     def ping(self) -> None:
         """Ask for a sign of life."""

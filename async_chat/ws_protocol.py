@@ -6,6 +6,9 @@ From ``websocket.accept`` on it may call, from the event loop's thread:
 
 - ``transport.write(frames)`` with whole unmasked frames, the same bytes for as many connections as it likes, where
   ``backlog`` is None, else ``put_off(frames)``;
+- ``begin``, once it is set, is called with what was received when nothing is left that was received before: for what
+  can be done at once, no task has to wake;
+- ``soon``: what it puts there is written before a close frame;
 - ``send_close``, ``abort``, and read ``closing``, ``queued``, ``disconnect``, ``received_at``.
 
 uvloop keeps a request for each write to a peer that does not read, and has to cancel all of them when that one is cut:
@@ -19,6 +22,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn._types import ASGIReceiveEvent, WebSocketReceiveEvent
@@ -29,48 +33,20 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from async_chat.inbox import Inbox, resting
 from chat_core import disconnects
+from chat_core.codec import whole_text
 from chat_core.disconnects import Disconnect
 from chat_core.limits import FRAGMENT_HEAD, FRAGMENT_OVERHEAD
 
+Begin = Callable[[Any], Any]
+"""Is given an event in the step in which it was read; returns what of it is left to be received, None where nothing."""
 EXTENSION: Final = "tandem.prepared_frames"
 CLOSE_TIMEOUT = 3.0
 """Seconds that a closing may take. Read anew by every closing: a process may set another before it serves."""
 # uvloop's own low mark is 16 bytes: every pause would last until the last byte is gone.
 WRITE_BUFFER_HIGH: Final = 64 * 1024
 WRITE_BUFFER_LOW: Final = 16 * 1024
-
-
-class Inbox:
-    """An ``asyncio.Queue`` for one reader that takes no room while empty: a Queue keeps three deques and an Event."""
-
-    __slots__ = ("_events", "_reader")
-
-    def __init__(self) -> None:
-        self._events: deque[ASGIReceiveEvent] | None = None
-        self._reader: asyncio.Future[None] | None = None
-
-    def empty(self) -> bool:
-        return self._events is None
-
-    def put_nowait(self, event: ASGIReceiveEvent) -> None:
-        if self._events is None:
-            self._events = deque()
-        self._events.append(event)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
-
-    async def get(self) -> ASGIReceiveEvent:
-        while self._events is None:
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
-        event = self._events.popleft()
-        if not self._events:
-            self._events = None
-        return event
 
 
 class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -92,6 +68,10 @@ class PortableWebSocketProtocol(WebSocketsSansIOProtocol):
                 return
         if self.close_sent:  # the application has gone
             return
+        self.hand_over(event)
+
+    def hand_over(self, event: ASGIReceiveEvent) -> None:
+        """Have the application receive ``event``."""
         if not (self.read_paused or self.queue.empty()):
             self.read_paused = True
             self.transport.pause_reading()
@@ -114,6 +94,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         "asgi_version",
         "backlog",
         "backlog_size",
+        "begin",
         "client",
         "close_sent",
         "close_timeout",
@@ -144,10 +125,12 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         "refused",
         "request",
         "response",
+        "resting",
         "root_path",
         "scheme",
         "scope",
         "server",
+        "soon",
         "tasks",
         "transport",
         "unfinished",
@@ -162,13 +145,16 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.queue = Inbox()  # type: ignore[assignment]
+        self.queue: Inbox = Inbox()  # type: ignore[assignment]
         self.backlog: deque[bytes] | None = None  # frames behind those of the transport; None while that takes them
         self.backlog_size = 0
+        self.begin: Begin | None = None
         self.close_timeout = CLOSE_TIMEOUT
         self.disconnect: Disconnect | None = None
         self.received_at = time.monotonic()
         self.refused = False
+        self.soon = b""  # frames that wait for others to be written with
+        self.resting = False  # whether the parser is between two messages
         self.unfinished = 0  # bytes of the fragments of a message whose last one has not come, with their heads
 
     # What the application uses.
@@ -256,10 +242,29 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         self.received_at = time.monotonic()
         if self.refused:
             return
+        if self.resting and not self.close_sent and (text := whole_text(data)) is not None:
+            self.hand_over({"type": "websocket.receive", "text": text})
+            return
         super().data_received(data)
+        self.resting = resting(self.conn)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))  # 414 or 431, which uvicorn forgets to send
             self.transport.close()
+
+    def hand_over(self, event: ASGIReceiveEvent) -> None:
+        """Have the application begin with ``event`` in this same step, if it wants to; what is left it receives."""
+        left: ASGIReceiveEvent | None = event
+        if self.begin is not None and self.queue.empty():
+            left = self.begin(event)
+        if left is not None:
+            super().hand_over(left)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        event = await self.queue.get()
+        if self.read_paused and not self.queue.waiting:
+            self.read_paused = False
+            self.transport.resume_reading()
+        return event
 
     def eof_received(self) -> None:
         self._expect_end()
@@ -315,7 +320,8 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         """Write the close frame that ``conn`` holds, tell the application, and wait for the peer, but not for long."""
         self.disconnect = disconnect
         self.close_sent = True
-        self.transport.write(self._next_piece(math.inf) + b"".join(self.conn.data_to_send()))
+        self.transport.write(self._next_piece(math.inf) + self.soon + b"".join(self.conn.data_to_send()))
+        self.soon = b""
         self.queue.put_nowait({"type": "websocket.disconnect", "code": disconnect.code, "reason": disconnect.reason})
         if self.read_paused:
             self.read_paused = False

@@ -1,9 +1,12 @@
 """One order for all, and everything exactly once, whoever speaks and joins while it goes on."""
 
 import asyncio
+import json
+import random
 
 from tests.conformance.conftest import Enter
-from tests.wire.client import Chat, CommitResult, place
+from tests.wire.client import Chat, CommitResult, fresh_id, place
+from tests.wire.people import fresh_room
 from tests.wire.servers import Site
 
 
@@ -45,3 +48,30 @@ async def test_one_connection_is_answered_in_the_order_in_which_it_asked(site: S
     assert [result.offset for result in results] == list(range(1, 21))
     await ada.reached(room, results[-1])
     assert ada.ledger(room).texts == [f"{number}" for number in range(20)]
+
+
+async def test_whatever_is_asked_is_done_in_the_order_in_which_it_was_asked(
+    site: Site, room: str, enter: Enter
+) -> None:
+    """Each command is sent while some of those before it wait for a commit, some for a page, some for their turn."""
+    ada, other, dice = await enter(site.here, room), fresh_room(), random.Random(5)
+    asked: list[str] = []
+    for _ in range(6):
+        for kind, where in (
+            ("post", room),
+            ("typing", room),
+            ("join", other),
+            ("post", other),
+            ("leave", other),
+            ("post", other),
+        ):
+            fields = {"id": fresh_id(), "text": f"{len(asked)}"} if kind == "post" else {}
+            await ada.send(json.dumps({"type": kind, "ref": 1000 + len(asked), "room": where, **fields}))
+            asked.append(kind)
+            await asyncio.sleep(dice.choice((0, 0, 0.001, 0.004, 0.02)))
+    await ada.until(lambda: len(ada.loose) == len(asked))
+    assert [reply.ref for reply in ada.loose] == list(range(1000, 1000 + len(asked)))
+    refused = [place for place, reply in enumerate(ada.loose) if reply.error]
+    assert refused == list(range(5, len(asked), 6)), "what is posted after leaving, and nothing else, is refused"
+    await ada.until(lambda: len(ada.ledger(room).texts) == 6)
+    assert ada.ledger(room).texts == [f"{place}" for place in range(0, len(asked), 6)]

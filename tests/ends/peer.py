@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 TEXT: Final = 1
@@ -84,6 +85,17 @@ class Peer:
         except (EOFError, ConnectionError):
             return True
         return False
+
+
+def frames_in(data: bytes) -> Iterator[Frame]:
+    """Yield the frames that a server wrote; ``data`` ends with the last of them."""
+    while data:
+        start, length = 2, data[1]
+        if length >= 126:
+            start = {126: 4, 127: 10}[length]
+            length = int.from_bytes(data[2:start], "big")
+        yield Frame(data[0] & 0x0F, data[start : start + length])
+        data = data[start + length :]
 
 
 def frame(payload: bytes | str, opcode: int = TEXT, final: bool = True, mask: bool = True) -> bytes:

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 import uvicorn
-import uvloop
 
 from async_chat.outbox import Message, Outbox, PortableOutbox, PreparedOutbox, Receive, Send, open_outbox
-from async_chat.ws_protocol import Inbox
 from chat_core import disconnects
 from tests.ends.peer import CLOSE, PING, PONG, Peer
 
@@ -21,17 +19,6 @@ PROTOCOLS = {
     "websockets-sansio": PortableOutbox,
 }
 KINDS = ("prepared", "portable")
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Callable[[Any], None]:
-    """Run a coroutine on one kind of event loop."""
-
-    def run_one(coroutine: Any) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(coroutine)
-
-    return run_one
 
 
 @asynccontextmanager
@@ -224,19 +211,3 @@ def test_refusals_of_the_protocol_are_reasons_of_ours(
             assert outbox.disconnect is disconnect
 
     run(check())
-
-
-async def test_inbox_hands_over_in_order_and_survives_a_cancelled_reader() -> None:
-    inbox = Inbox()
-    reader = asyncio.create_task(inbox.get())
-    await asyncio.sleep(0)
-    reader.cancel()
-    await asyncio.gather(reader, return_exceptions=True)
-    for code in range(3):
-        inbox.put_nowait({"type": "websocket.disconnect", "code": code, "reason": None})
-    assert [(await inbox.get())["code"] for _ in range(3)] == [0, 1, 2]  # type: ignore[typeddict-item]
-    assert inbox.empty()
-    reader = asyncio.create_task(inbox.get())
-    await asyncio.sleep(0)
-    inbox.put_nowait({"type": "websocket.disconnect", "code": 9, "reason": None})
-    assert (await reader)["type"] == "websocket.disconnect"
