@@ -1,6 +1,7 @@
 """Group commit: what arrives while one batch is under way goes into the next, and each gets its own outcome."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -9,6 +10,8 @@ from chat_core import log
 from chat_core.log import Outcome, Unavailable, Write
 from chat_core.metrics import Metrics
 from chat_core.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 QUEUE_TIMEOUT: Final = 0.4
 """Seconds that a command may wait for its batch to begin; after that it is not sent, but told `unavailable`."""
@@ -89,5 +92,7 @@ class Commits:
                 self._metrics.committed(len(batch), time.monotonic() - began)
         except Unavailable:
             pass
+        except Exception:
+            logger.exception("a batch of commits failed; its outcome is unknown")
         for ticket, outcome in zip(batch, outcomes, strict=True):
             ticket.settle(outcome)

@@ -101,7 +101,11 @@ class Connection:
             return message
         self._busy = True
         flow = self._protocol.receive(message.get("text"), time.monotonic())
-        effect = next(flow)
+        try:
+            effect = next(flow)
+        except Exception:
+            self._fail()
+            return None
         if isinstance(effect, effects.Commit):
             self._bus.submit(effect.write, partial(self._committed, flow))
             return None
@@ -111,6 +115,7 @@ class Connection:
         while self._busy:
             self._freed = asyncio.get_running_loop().create_future()
             await self._freed
+            self._freed = None
         return self._begin(message)
 
     async def _drive(self, flow: Flow, effect: Effect) -> None:
@@ -136,10 +141,13 @@ class Connection:
                 self._emit(effect)
                 effect = next(flow)
         except StopIteration:
-            pass
+            self._end_turn()
         except Exception:
-            logger.exception("a connection failed")
-            self.outbox.close(disconnects.INTERNAL)
+            self._fail()
+
+    def _fail(self) -> None:
+        logger.exception("a connection failed")
+        self.outbox.close(disconnects.INTERNAL)
         self._end_turn()
 
     def _end_turn(self) -> None:

@@ -13,8 +13,8 @@ from websockets.streams import StreamReader
 class Inbox:
     """A queue for one reader. What that has taken still counts as being here until it comes for the next.
 
-    So whoever finds it `empty` knows that nothing before theirs is left to do. It takes no room while it is empty: an
-    ``asyncio.Queue`` keeps three deques and an Event.
+    So whoever finds it `empty` knows that nothing before theirs has yet to be begun. It takes no room while it is
+    empty: an ``asyncio.Queue`` keeps three deques and an Event.
     """
 
     __slots__ = ("_events", "_reader", "_taken")

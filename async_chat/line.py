@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import DefaultParser
+from redis.asyncio.connection import AbstractConnection, DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, InvalidResponse
@@ -32,6 +32,7 @@ MOST_DRAINED: Final = 500
 MOST_UNTAKEN: Final = 8 * 1024 * 1024
 """Bytes of publications that wait here, before the rest has to wait in Redis."""
 _INCOMPLETE = object()
+_CLOSED = "Redis closed the connection"
 
 
 def connect(settings: Settings) -> Redis:
@@ -45,7 +46,21 @@ def connect(settings: Settings) -> Redis:
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
+    pool.connection_class = _packing(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+def _packing(base: type[AbstractConnection]) -> type[AbstractConnection]:
+    """Return ``base`` with commands packed by hiredis, as redis-py does for threads but not for asyncio.
+
+    A probe names all rooms: packed in Python, thousands of them would hold up the loop.
+    """
+
+    class PackingConnection(base):  # type: ignore[misc, valid-type]
+        def pack_command(self, *args: Any) -> list[bytes]:
+            return [hiredis.pack_command((*args[0].split(), *args[1:]))]
+
+    return PackingConnection
 
 
 class Wire(asyncio.Protocol):
@@ -75,9 +90,12 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.set_protocol(asyncio.Protocol())  # what it has yet to tell is not about the next one
             self._transport.abort()
-            self._transport = None
-            self._connection._close()  # it would wait for its own protocol to hear of the end
-            self.failed(error)
+            self._let_go(error)
+
+    def _let_go(self, error: Exception) -> None:
+        self._transport = None
+        self._connection._close()  # else redis-py would wait for its own protocol to hear of the end
+        self.failed(error)
 
     async def _open(self) -> None:
         """Connect; raise RedisError or OSError."""
@@ -88,10 +106,12 @@ class Wire(asyncio.Protocol):
         transport: asyncio.Transport = self._connection._writer.transport
         transport.set_protocol(self)
         self._transport = transport
+        if self._connection._reader.at_eof():  # which was told to redis-py, and will not be told again
+            self.abort(ConnectionError(_CLOSED))
 
     def _send(self, *command: Any) -> None:
-        if self._transport is None:
-            raise ConnectionError("Redis closed the connection")
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionError(_CLOSED)
         self._transport.write(hiredis.pack_command(command))
 
     # What the transport calls.
@@ -105,7 +125,7 @@ class Wire(asyncio.Protocol):
             self.abort(error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.abort(ConnectionError(f"Redis closed the connection: {error or 'end of stream'}"))
+        self._let_go(ConnectionError(f"{_CLOSED}: {error}" if error else _CLOSED))
 
 
 class Line(Wire):
@@ -136,7 +156,11 @@ class Line(Wire):
         return answer
 
     def answered(self, answer: Any) -> None:
-        if self._answer is not None and not self._answer.done():
+        if isinstance(answer, hiredis.PushNotification):  # of a service that tells of its maintenance
+            return
+        if self._answer is None or self._answer.done():
+            self.abort(ConnectionError("an answer to nothing"))
+        else:
             self._answer.set_result(answer)
 
     def failed(self, error: Exception) -> None:

@@ -47,7 +47,7 @@ class PreparedOutbox:
     def write(self, prepared: bytes) -> None:
         """Send ``prepared`` behind what is queued; abort a consumer that has more than ``hard`` bytes to take."""
         connection = self._connection
-        if connection.close_sent or connection.transport.is_closing():
+        if connection.close_sent or connection.transport.is_closing():  # `closing`, without a call for each member
             return
         if connection.soon:
             prepared, connection.soon = connection.soon + prepared, b""
@@ -63,9 +63,11 @@ class PreparedOutbox:
     def write_soon(self, prepared: bytes) -> None:
         """Send ``prepared`` together with what is written next, but two rounds of the loop later at the latest.
 
-        One would be over before the relay, which lets outcomes go first for a round.
+        One for the relay, which lets outcomes be settled before it delivers, and one in which it does.
         """
         connection = self._connection
+        if connection.closing:
+            return
         if not connection.soon:
             connection.loop.call_soon(connection.loop.call_soon, self.write, b"")
         connection.soon += prepared

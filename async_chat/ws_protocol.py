@@ -8,7 +8,7 @@ From ``websocket.accept`` on it may call, from the event loop's thread:
   ``backlog`` is None, else ``put_off(frames)``;
 - ``begin``, once it is set, is called with what was received when nothing is left that was received before: for what
   can be done at once, no task has to wake;
-- ``soon``: what it puts there is written before a close frame;
+- ``soon``: frames that it wants written with the next, and has to write before those; a close frame goes behind them;
 - ``send_close``, ``abort``, and read ``closing``, ``queued``, ``disconnect``, ``received_at``.
 
 uvloop keeps a request for each write to a peer that does not read, and has to cancel all of them when that one is cut:
@@ -92,6 +92,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         "app",
         "app_state",
         "asgi_version",
+        "at_rest",
         "backlog",
         "backlog_size",
         "begin",
@@ -125,7 +126,6 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         "refused",
         "request",
         "response",
-        "resting",
         "root_path",
         "scheme",
         "scope",
@@ -154,7 +154,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         self.received_at = time.monotonic()
         self.refused = False
         self.soon = b""  # frames that wait for others to be written with
-        self.resting = False  # whether the parser is between two messages
+        self.at_rest = False  # whether the parser is between two messages
         self.unfinished = 0  # bytes of the fragments of a message whose last one has not come, with their heads
 
     # What the application uses.
@@ -167,7 +167,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
     @property
     def queued(self) -> int:
         """Bytes that the kernel has not taken yet."""
-        return self.transport.get_write_buffer_size() + self.backlog_size
+        return self.transport.get_write_buffer_size() + self.backlog_size + len(self.soon)
 
     def put_off(self, frames: bytes) -> None:
         """Send whole frames once the transport, which is paused, takes more."""
@@ -218,6 +218,7 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         if self.backlog:
             self.backlog.clear()
         self.backlog_size = 0
+        self.soon = b""
 
     # Opening.
 
@@ -242,11 +243,11 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
         self.received_at = time.monotonic()
         if self.refused:
             return
-        if self.resting and not self.close_sent and (text := whole_text(data)) is not None:
+        if self.at_rest and not self.close_sent and (text := whole_text(data)) is not None:
             self.hand_over({"type": "websocket.receive", "text": text})
             return
         super().data_received(data)
-        self.resting = resting(self.conn)
+        self.at_rest = resting(self.conn)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))  # 414 or 431, which uvicorn forgets to send
             self.transport.close()
@@ -288,6 +289,8 @@ class ChatWebSocketProtocol(PortableWebSocketProtocol):
     # Closing.
 
     def handle_close(self, event: Frame) -> None:
+        if self.soon and self.backlog is None and not self.closing:
+            self.transport.write(self.soon)
         self._drop_backlog()
         super().handle_close(event)
         self._expect_end()

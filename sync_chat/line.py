@@ -3,13 +3,14 @@
 redis-py reads them for us: without a loop between the socket and the thread that waits, it costs little.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.client import PubSub
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -68,19 +69,28 @@ class Subscription:
     def __init__(self, settings: Settings) -> None:
         self._pool: Any = connect(settings).connection_pool
         self._subscription: Any = PubSub(self._pool)  # redis-py leaves much of itself untyped
+        self._error: Exception | None = None
 
     def open(self, channels: Sequence[str], seconds: float) -> None:
         """Subscribe, once; raise RedisError or OSError, also where Redis does not confirm all within ``seconds``."""
+        deadline = time.monotonic() + seconds
         self._subscription.subscribe(*channels)
         for _ in channels:  # Redis confirms all channels before it sends what is published on any
-            if not self._next(seconds):
+            if not self._next(max(0, deadline - time.monotonic())):
                 raise ConnectionError(f"no subscription within {seconds:g} s")
 
     def receive(self, seconds: float) -> list[bytes]:
         """Return what has come, or comes within ``seconds``; an empty list where nothing does. Raises RedisError."""
         taken: list[bytes] = []
-        while len(taken) < MOST_DRAINED and (publication := self._next(0 if taken else seconds)):
-            taken.append(publication["data"])
+        try:
+            while not self._error and len(taken) < MOST_DRAINED:
+                if not (publication := self._next(0 if taken else seconds)):
+                    break
+                taken.append(publication["data"])
+        except (RedisError, OSError) as error:
+            self._error = error
+        if self._error and not taken:  # else first what came before it
+            raise self._error
         return taken
 
     def _next(self, seconds: float) -> Any:

@@ -2,24 +2,29 @@
 
 import asyncio
 import json
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 import uvicorn
 from uvicorn.server import ServerState
+from websockets.protocol import Protocol as WebSocketParser
 from websockets.protocol import State
 
 from async_chat.connection import Connection
 from async_chat.outbox import Message, PreparedOutbox
 from async_chat.ws_protocol import EXTENSION, ChatWebSocketProtocol
+from chat_core import disconnects
 from chat_core.frames import User
 from chat_core.log import Committed, Write
 from chat_core.metrics import Metrics
+from chat_core.protocol import Protocol
 from chat_core.sessions import Session
 from chat_core.settings import read
-from tests.ends.peer import CLOSE, TEXT, Frame, frames_in
+from tests.ends.peer import CLOSE, TEXT, Frame, frame, frames_in
 
 ROOM = "room"
 
@@ -30,6 +35,7 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[bytes] = []
+        self.closing = False
         self.paused: list[bool] = [False]
 
     def write(self, data: Any) -> None:
@@ -43,7 +49,13 @@ class Transport(asyncio.Transport):
         self.paused.append(False)
 
     def is_closing(self) -> bool:
-        return False
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = True
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -92,6 +104,8 @@ async def send(message: Message) -> None:
 class Steps:
     """A connection that has joined ROOM, and what is around it."""
 
+    serving: asyncio.Task[None]
+
     def __init__(self) -> None:
         settings = read("async", {"CHAT_REDIS_URL": "redis://127.0.0.1:1"})
         config = uvicorn.Config(self.application, ws_per_message_deflate=False, log_config=None)
@@ -108,6 +122,13 @@ class Steps:
         self.connection.rooms.add(ROOM)
         self._refs = 0
 
+    def open(self) -> None:
+        """The handshake is over."""
+        self.protocol.handshake_complete = True
+        self.protocol.conn.state = State.OPEN
+        self.protocol.conn.parser = WebSocketParser.parse(self.protocol.conn)
+        next(self.protocol.conn.parser)
+
     async def application(self, scope: Any, receive: Any, send: Any) -> None:
         """Nothing: the connection is served without a server."""
 
@@ -115,12 +136,12 @@ class Steps:
         """A frame has been read."""
         self._refs += 1
         fields = {"id": id_, "text": "x"} if kind == "post" else {}
-        frame = json.dumps({"type": kind, "ref": self._refs, "room": ROOM, **fields})
-        self.protocol.hand_over({"type": "websocket.receive", "text": frame})
+        text = json.dumps({"type": kind, "ref": self._refs, "room": ROOM, **fields})
+        self.protocol.hand_over({"type": "websocket.receive", "text": text})
 
     def answered(self) -> list[int]:
         """The refs of the replies, in their order."""
-        return [json.loads(frame.payload)["ref"] for frame in self.frames()]
+        return [json.loads(sent.payload)["ref"] for sent in self.frames()]
 
     def frames(self) -> list[Frame]:
         """What was written."""
@@ -130,11 +151,11 @@ class Steps:
 @pytest_asyncio.fixture
 async def steps() -> AsyncIterator[Steps]:
     around = Steps()
-    serving = asyncio.create_task(around.connection.serve())
+    around.serving = asyncio.create_task(around.connection.serve())
     await rounds()
     yield around
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    around.serving.cancel()
+    await asyncio.gather(around.serving, return_exceptions=True)
 
 
 async def rounds() -> None:
@@ -210,11 +231,47 @@ async def test_a_reply_goes_with_what_is_written_in_the_same_round_and_else_soon
 
 
 async def test_a_reply_goes_before_the_close_frame_that_follows_it(steps: Steps) -> None:
-    steps.protocol.handshake_complete = True
-    steps.protocol.conn.state = State.OPEN
-    await rounds()
+    steps.open()
     steps.read("post", "a")
     steps.bus.settle(0)
     steps.protocol.shutdown()
     await rounds()
-    assert [frame.opcode for frame in steps.frames()] == [TEXT, CLOSE]
+    assert [sent.opcode for sent in steps.frames()] == [TEXT, CLOSE]
+
+
+async def test_a_reply_goes_before_the_answer_to_the_peers_close(steps: Steps) -> None:
+    steps.open()
+    steps.read("post", "a")
+    steps.bus.settle(0)
+    steps.protocol.data_received(frame(b"\x03\xe8", CLOSE))
+    await rounds()
+    assert [sent.opcode for sent in steps.frames()] == [TEXT, CLOSE]
+
+
+async def test_what_is_written_soon_counts_as_queued_and_is_dropped_with_the_connection(steps: Steps) -> None:
+    page = steps.outbox.prepare([b"x" * 1000])
+    steps.outbox.write_soon(page)
+    assert steps.outbox.queued == len(page)
+    steps.outbox.abort(disconnects.SLOW)
+    assert steps.outbox.queued == 0
+    steps.transport.closing = True
+    for _ in range(3):
+        steps.outbox.write_soon(page)
+    assert steps.outbox.queued == 0, "nothing piles up for one who has gone"
+    await rounds()
+    assert steps.transport.writes == []
+
+
+async def test_a_fault_of_ours_closes_the_connection_and_holds_up_nothing(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> Iterator[None]:
+        yield from map(math.sqrt, [-1])
+
+    steps.open()
+    monkeypatch.setattr(Protocol, "receive", fail)
+    steps.read("post", "a")
+    await rounds()
+    assert [sent.code for sent in steps.frames()] == [disconnects.INTERNAL.code]
+    assert [record.message for record in caplog.records] == ["a connection failed"]
+    assert steps.serving.done()

@@ -133,6 +133,21 @@ def test_who_gets_what_is_no_answer_is_told_and_the_next_gets_another_connection
     run(check())
 
 
+def test_a_push_is_no_answer_and_an_answer_to_nothing_ends_the_connection(run: Run, settings: Settings) -> None:
+    async def check() -> None:
+        async with started(settings) as commands:
+            connection = await commands.execute_command("CLIENT", "ID")
+            waiting = asyncio.create_task(commands.execute_command("ECHO", "mine"))
+            await asyncio.sleep(0)
+            commands.data_received(b">3\r\n$9\r\nMIGRATING\r\n:1\r\n:15\r\n")
+            assert await waiting == b"mine"
+            assert await commands.execute_command("CLIENT", "ID") == connection
+            commands.data_received(b":1\r\n")
+            assert await commands.execute_command("CLIENT", "ID") > connection
+
+    run(check())
+
+
 def test_publications_come_in_order_and_all_that_has_come_at_once(run: Run, settings: Settings, redis: Any) -> None:
     async def check() -> None:
         async with opened(settings, "one", "two") as subscription:
