@@ -96,7 +96,10 @@ class Connection:
         self._protocol.dropped(room)
 
     def _begin(self, message: Message) -> Message | None:
-        """Begin with ``message``: return None where it is done or waits for its commit, else what is to be driven."""
+        """Begin with ``message``; return None where only its commit is waited for.
+
+        Else what `serve` is to receive: the message itself where it is not its turn, or its flow and the first effect.
+        """
         if self._busy:
             return message
         self._busy = True
