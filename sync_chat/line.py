@@ -1,17 +1,17 @@
 """The two kinds of connection to Redis on which throughput depends: `Line` for commits, `Subscription` for deliveries.
 
-redis-py reads them for us: without a loop between the socket and the thread that waits, it costs little.
+redis-py opens them, since it knows about addresses, passwords and TLS.
 """
 
 import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import hiredis
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.client import PubSub
-from redis.exceptions import ConnectionError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.connection import DefaultParser
+from redis.exceptions import ConnectionError, InvalidResponse, RedisError
 from redis.retry import Retry
 
 from chat_core.settings import Settings
@@ -25,6 +25,9 @@ TURN_TIMEOUT: Final = 5.0
 """Seconds that one may wait for its turn when many join at once."""
 MOST_DRAINED: Final = 500
 """Most publications taken at once: what is left waits until these are on their way."""
+READ: Final = 256 * 1024
+"""Most bytes read at once from what is published."""
+_INCOMPLETE = object()
 
 
 def connect(settings: Settings) -> Redis:
@@ -64,51 +67,65 @@ class Line:
 
 
 class Subscription:
-    """What is published on channels, in the order in which Redis sends it."""
+    """What is published on channels, in the order in which Redis sends it.
+
+    Read here, past redis-py: which looks at the socket three times for each publication, and each time gives the
+    interpreter's lock to whoever wants it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._pool: Any = connect(settings).connection_pool
-        self._subscription: Any = PubSub(self._pool)  # redis-py leaves much of itself untyped
+        self._socket: Any = None
+        self._reader: Any = hiredis.Reader(InvalidResponse, DefaultParser.parse_error, notEnoughData=_INCOMPLETE)
+        self._buffer = bytearray(READ)
+        self._confirmed = 0
+        self._arrived: list[bytes] = []
         self._error: Exception | None = None
 
     def open(self, channels: Sequence[str], seconds: float) -> None:
         """Subscribe, once; raise RedisError or OSError, also where Redis does not confirm all within ``seconds``."""
         deadline = time.monotonic() + seconds
-        self._subscription.subscribe(*channels)
-        for _ in channels:  # Redis confirms all channels before it sends what is published on any
-            if not self._next(max(0, deadline - time.monotonic())):
-                raise ConnectionError(f"no subscription within {seconds:g} s")
+        connection = self._pool.get_connection()
+        self._socket = connection._sock
+        connection.send_command("SUBSCRIBE", *channels)
+        while self._confirmed < len(channels) and not self._error and time.monotonic() < deadline:
+            self._read(deadline - time.monotonic())
+        if self._confirmed < len(channels):
+            raise self._error or ConnectionError(f"no subscription within {seconds:g} s")
 
     def receive(self, seconds: float) -> list[bytes]:
         """Return what has come, or comes within ``seconds``; an empty list where nothing does. Raises RedisError."""
-        taken: list[bytes] = []
-        try:
-            while not self._error and len(taken) < MOST_DRAINED:
-                if not (publication := self._next(0 if taken else seconds)):
-                    break
-                taken.append(publication["data"])
-        except (RedisError, OSError) as error:
-            self._error = error
-        if self._error and not taken:  # else first what came before it
+        if not (self._arrived or self._error):
+            self._read(seconds)
+        taken, self._arrived = self._arrived[:MOST_DRAINED], self._arrived[MOST_DRAINED:]
+        if self._error and not taken:
             raise self._error
         return taken
 
-    def _next(self, seconds: float) -> Any:
-        """Return the next publication; None where none has come whole after ``seconds``.
-
-        One that has come in part stays with the connection, which goes on with it the next time. redis-py's own
-        `get_message` gives up the connection then.
-        """
-        connection = self._subscription.connection
-        if not connection.can_read(timeout=seconds):
-            return None
+    def _read(self, seconds: float) -> None:
+        """Take what comes within ``seconds``, if only a part of something; note where nothing more can."""
         try:
-            response = connection.read_response(disconnect_on_error=False, push_request=True, timeout=seconds)
-        except RedisTimeoutError:
-            return None
-        return self._subscription.handle_message(response)
+            self._socket.settimeout(max(0.001, seconds))
+            size = self._socket.recv_into(self._buffer)
+            if not size:
+                raise ConnectionError("Redis closed the connection")
+            self._reader.feed(self._buffer, 0, size)
+            while (answer := self._reader.gets()) is not _INCOMPLETE:
+                self._take(answer)
+        except TimeoutError:
+            pass
+        except (RedisError, OSError) as error:
+            self._error = error
+
+    def _take(self, answer: Any) -> None:
+        match answer:
+            case [b"message", _, bytes(data)]:
+                self._arrived.append(data)
+            case [b"subscribe", *_]:
+                self._confirmed += 1
+            case Exception():
+                raise answer
 
     def close(self) -> None:
         """Let Redis go."""
-        self._subscription.close()
         self._pool.disconnect()
