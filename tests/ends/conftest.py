@@ -15,7 +15,9 @@ from typing import Any, Final
 import psutil
 import pytest
 import uvloop
+from redis import Redis
 
+from stack.redis import RedisServer
 from tests.ends.peer import Peer
 
 ROOT: Final = Path(__file__).parents[2]
@@ -201,6 +203,20 @@ def run(request: pytest.FixtureRequest) -> Callable[[Any], None]:
             runner.run(coroutine)
 
     return run_one
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for the tests of one file, which may hurt it."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Any]:
+    """Another client of it."""
+    with Redis.from_url(redis_server.url) as client:
+        yield client
 
 
 def on(kinds: Iterable[str]) -> pytest.MarkDecorator:

@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from redis import Redis
 from redis.exceptions import ConnectionError, InvalidResponse, NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -17,18 +16,6 @@ from chat_core.settings import Settings, read
 from stack.redis import RedisServer
 
 Run = Callable[[Any], None]
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Any]:
-    with Redis.from_url(redis_server.url) as client:
-        yield client
 
 
 @pytest.fixture

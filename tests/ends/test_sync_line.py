@@ -1,30 +1,16 @@
 """The subscription of `sync_chat`, and a Redis that is cut off or frozen meanwhile."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
-from redis import Redis
 from redis.exceptions import RedisError
 
 from chat_core.settings import Settings, read
 from stack.redis import RedisServer
 from sync_chat import line
 from sync_chat.line import Subscription
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Any]:
-    with Redis.from_url(redis_server.url) as client:
-        yield client
 
 
 @pytest.fixture
